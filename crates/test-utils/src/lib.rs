@@ -1,2 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! To be filled.
+//! A simulated POWER machine.
+
+pub mod topology;
