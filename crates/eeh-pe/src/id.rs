@@ -17,6 +17,9 @@ pub struct TreeId {
 }
 
 impl TreeId {
+    /// Names no tree: resolves to `None` in every registry.
+    pub const NONE: Self = Self { slot: u16::MAX, generation: u32::MAX };
+
     /// The registry slot: below the registry's capacity, and reused by a later PHB.
     #[must_use]
     pub const fn slot(self) -> u16 {
@@ -47,6 +50,9 @@ pub struct DeviceId {
 }
 
 impl PeId {
+    /// Names no PE: resolves to `None` in every registry.
+    pub const NONE: Self = Self { tree: TreeId::NONE, index: u16::MAX, generation: u32::MAX };
+
     /// The PHB that the PE belongs to.
     #[must_use]
     pub const fn tree(self) -> TreeId {
@@ -61,6 +67,9 @@ impl PeId {
 }
 
 impl DeviceId {
+    /// Names no device: resolves to `None` in every registry.
+    pub const NONE: Self = Self { tree: TreeId::NONE, index: u16::MAX, generation: u32::MAX };
+
     /// The PHB that the device belongs to.
     #[must_use]
     pub const fn tree(self) -> TreeId {

@@ -170,6 +170,12 @@ pub enum FirmwareError {
         /// Name of the call.
         call: &'static str,
     },
+    /// The call asked for more time than it gets, or was given up.
+    #[error("firmware call {call} did not come to an end")]
+    Unfinished {
+        /// Name of the call.
+        call: &'static str,
+    },
 }
 
 /// Queries and the freezing of a PE. C: `eeh_ops->get_state`, `eeh_ops->set_option(FREEZE_PE)`
