@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! A simulated POWER machine.
+//! A simulated POWER machine: hardware, firmware, a PCI core, drivers, time.
 
+pub mod drivers;
 pub mod topology;
