@@ -1,3 +1,88 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Command line.
-fn main() {}
+//! Checks and builds of this workspace.
+//!
+//! Needs a Rust tool chain and nothing else. Every command prints what it checked, with times, and
+//! ends with exit code 0 only if all of it held.
+
+mod compile_fail;
+mod context;
+mod hazards;
+mod loom;
+mod mutants;
+mod no_std;
+mod process;
+mod report;
+mod stages;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::{Context, Fallible};
+use report::{Findings, Report};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about, version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// All checks: format, lints, tests, compile-fail cases, no_std, loom models, hazards
+    Test {
+        /// Only stages whose name contains this (may be repeated; see --list)
+        #[arg(long)]
+        only: Vec<String>,
+        /// Print the stages' names
+        #[arg(long)]
+        list: bool,
+    },
+    /// Model-checks the shipping functions under all interleavings up to a preemption bound
+    Loom(loom::Options),
+    /// Brings each hazard back and requires that its test notices
+    Hazards {
+        /// Only mutants whose name contains this
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Programs that the compiler must refuse
+    CompileFail,
+    /// Links the shipping crates without std and looks for what must not be there
+    NoStd,
+    /// House rules: licence lines, dependency graph, file length, mutants and their tests, ...
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ctx = match Context::new() {
+        Ok(ctx) => ctx,
+        Err(error) => {
+            eprintln!("cargo xtask: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let passed = match cli.command {
+        Task::Test { list: true, .. } => {
+            println!("{}", stages::NAMES.join("\n"));
+            true
+        }
+        Task::Test { only, list: false } => stages::run(&ctx, &only),
+        Task::Loom(options) if options.mutants => one("loom mutants", || loom::run_mutants(&ctx, &options)),
+        Task::Loom(options) => one("loom", || loom::run_models(&ctx, &options)),
+        Task::Hazards { name } => one("hazards", || hazards::run(&ctx, name.as_deref())),
+        Task::CompileFail => one("compile-fail", || compile_fail::run(&ctx)),
+        Task::NoStd => one("no_std", || no_std::run(&ctx)),
+        Task::Tidy => one("tidy", || tidy::run(&ctx)),
+    };
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn one(name: &str, work: impl FnOnce() -> Fallible<Findings>) -> bool {
+    let mut report = Report::new();
+    report.stage(name, work);
+    report.finish()
+}
