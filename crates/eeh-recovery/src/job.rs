@@ -3,14 +3,14 @@
 
 use eeh_pe::{DeviceId, Env, PeId};
 
-use crate::{ChannelState, ErsResult};
+use crate::{ChannelState, ErsResult, PhbTarget};
 
 /// One job of one recovery. A late answer to an older job is recognised by it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct JobId(pub u64);
 
 /// An error handler of a driver. C: `struct pci_error_handlers`
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Handler {
     /// `error_detected` with the channel state.
     ErrorDetected(ChannelState),
@@ -22,10 +22,22 @@ pub enum Handler {
     Resume,
 }
 
-/// A job: each names the device or PE it is for, and holds the platform's reference to it.
+/// A bus that devices are removed from or added to. It is looked up by number under the rescan lock
+/// when the job runs: never a pointer that was kept (hazard 5.9).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BusTarget {
+    /// The PE whose bus it is.
+    pub pe: PeId,
+    /// Its PHB.
+    pub phb: PhbTarget,
+    /// The bus number.
+    pub bus: u8,
+}
+
+/// A job: each names the device or bus it is for, and holds the platform's reference to the device.
 #[derive(Clone, Debug)]
 pub enum Job<E: Env> {
-    /// Ask the slot whether a card is there, and light its attention LED.
+    /// Ask the slot whether a card is there. Answers: `Present`, `Absent`, `Gone`.
     /// C: `eeh_slot_presence_check`
     Presence {
         /// The device.
@@ -33,7 +45,9 @@ pub enum Job<E: Env> {
         /// The platform's.
         device: E::Device,
     },
-    /// Call an error handler under `device_lock`, with a reference on the driver's module.
+    /// Call an error handler under `device_lock`, with a reference on the driver's module. Under
+    /// the lock the helper asks `may_call` whether the device may still be told.
+    /// Answers: `Reported`, `NoDriver`, `NotAware`, `NoHandler`, `TooLate`, `Gone`, `Died`.
     /// C: `eeh_pe_report_edev`
     Call {
         /// The device.
@@ -43,25 +57,19 @@ pub enum Job<E: Env> {
         /// Which handler.
         handler: Handler,
     },
-    /// `pci_save_state` or restore of it, where reset-and-recover asks.
-    /// Remove one device: unbind outside the rescan lock, then remove under it.
-    /// C: `eeh_rmv_device`
+    /// Remove one device: unbind outside the rescan lock, then remove under it. Answers: `Done`,
+    /// `Gone`, `Died`. C: `eeh_rmv_device`
     Remove {
         /// The device.
         id: DeviceId,
         /// The platform's.
         device: E::Device,
     },
-    /// Remove all devices of a PE's bus. C: `pci_hp_remove_devices`
-    RemoveBus {
-        /// The PE whose bus it is.
-        pe: PeId,
-    },
-    /// Scan a PE's bus and add what is there. C: `pci_hp_add_devices`
-    AddBus {
-        /// The PE whose bus it is.
-        pe: PeId,
-    },
+    /// Remove all devices of a bus and below it, not its bridge. Answers: `Done`, `Gone` when there is
+    /// no such bus, `Died`. C: `pci_hp_remove_devices`
+    RemoveBus(BusTarget),
+    /// Scan a bus and add what is there. Answers as before. C: `pci_hp_add_devices`
+    AddBus(BusTarget),
 }
 
 /// What became of a job.
@@ -71,7 +79,7 @@ pub enum JobAnswer {
     Present,
     /// The slot is empty, or the device has failed for good.
     Absent,
-    /// The handler answered.
+    /// The handler answered (`resume`: always `None`).
     Reported(ErsResult),
     /// The device has no driver.
     NoDriver,
@@ -79,9 +87,11 @@ pub enum JobAnswer {
     NotAware,
     /// The driver lacks this handler.
     NoHandler,
+    /// The driver was bound after `error_detected`.
+    TooLate,
     /// Devices were removed or added.
     Done,
-    /// The device or PE went away before the job could touch it.
+    /// The device or bus went away before the job could touch it.
     Gone,
     /// The helper died in the job (oops): the device's lock is lost.
     Died,

@@ -2,15 +2,46 @@
 //! EEH detection, event queue and recovery of Partitionable Endpoints.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::arithmetic_side_effects,
+        clippy::integer_division,
+        clippy::as_conversions
+    )
+)]
 
+#[cfg(test)]
+#[macro_use]
+extern crate std;
+
+mod config_space;
 mod ers;
 mod job;
+mod log;
+mod machine;
+mod observe;
 mod platform;
+mod text;
 
+pub use config_space::{ConfigLine, Registers};
 pub use ers::ErsResult;
-pub use job::{Handler, Job, JobAnswer, JobId};
-pub use platform::{
-    ChannelState, ConfigSpace, Device, DeviceTarget, DriverKind, Eeh, ErrorLog, ErrorSource, FirmwareError,
-    FreezeState, Helper, NextError, PciCore, PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll,
-    SlotControl, SlotState, Thaw, Wait, Wake, Width,
+pub use job::{BusTarget, Handler, Job, JobAnswer, JobId};
+pub use machine::Phase;
+pub use observe::{
+    DeviceEvent, Event, FirmwareEvent, Observer, Outcome, Progress, QueueEvent, RecoveryId, Report,
+    ResetEvent, Step, Subject, What,
 };
+pub use platform::{
+    ChannelState, ConfigSpace, DeviceTarget, Driver, DriverKind, DriverName, ErrorLog, ErrorSource,
+    FirmwareError, FreezeState, Handlers, Helper, Location, NextError, Params, PciCore, PeTarget, PhbTarget,
+    Platform, ResetKind, ResetPoint, ResetPoll, SlotControl, SlotState, Thaw, Wait, Wake, Width,
+};
+pub use text::Text;

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A firmware back end, split by the context of its calls.
+
+use eeh_pe::{PeNumber, Time};
+
+use super::{
+    DeviceTarget, FirmwareError, FreezeState, NextError, PeTarget, PhbTarget, ResetKind, ResetPoint, Thaw,
+    Wait, Width,
+};
+
+/// Queries and the freezing of a PE. C: `eeh_ops->get_state`, `eeh_ops->set_option(FREEZE_PE)`
+///
+/// # Context
+///
+/// Any but NMI: hard interrupt, interrupts off, under raw spinlocks. Never waits.
+pub trait SlotState {
+    /// The PE's state; one firmware call.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError>;
+
+    /// Freezes the PE in hardware: MMIO and DMA.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn freeze(&self, pe: &PeTarget) -> Result<(), FirmwareError>;
+}
+
+/// Raw configuration cycles: not stopped by `CFG_BLOCKED`. C: `eeh_ops->{read,write}_config`
+///
+/// # Context
+///
+/// The worker. May take the platform's configuration lock; does not wait for devices.
+pub trait ConfigSpace {
+    /// Reads `width` at `offset`; all ones when nobody answers or the PE is frozen.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn read(&self, device: &DeviceTarget, offset: u16, width: Width) -> Result<u32, FirmwareError>;
+
+    /// Writes `width` at `offset`; dropped when nobody answers or the PE is frozen.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn write(
+        &self,
+        device: &DeviceTarget,
+        offset: u16,
+        width: Width,
+        value: u32,
+    ) -> Result<(), FirmwareError>;
+}
+
+/// What a reset attempt wants next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResetPoll {
+    /// Poll again at `until`.
+    Wait {
+        /// When.
+        until: Time,
+        /// Who asks for it.
+        why: Wait,
+    },
+    /// Asserted, held and released.
+    Done,
+    /// Refused or failed; released again if it had been asserted.
+    Failed(FirmwareError),
+}
+
+/// Changes of a slot. C: `eeh_ops->{set_option,reset,configure_bridge,restore_config}`
+///
+/// # Context
+///
+/// The worker, without any lock. A call may take as long as firmware does, but does not wait.
+pub trait SlotControl {
+    /// One reset attempt in progress.
+    type Reset: Send;
+
+    /// Lets MMIO or DMA through again.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn thaw(&self, pe: &PeTarget, what: Thaw) -> Result<(), FirmwareError>;
+
+    /// Begins one attempt; nothing happens on the wire before the first poll.
+    fn begin_reset(&self, pe: &PeTarget, point: &ResetPoint, kind: ResetKind) -> Self::Reset;
+
+    /// Moves an attempt on: asserts, waits, releases.
+    fn poll_reset(&self, reset: &mut Self::Reset, now: Time) -> ResetPoll;
+
+    /// Gives an attempt up: releases the reset if it is asserted. Harmless at any point.
+    fn abandon_reset(&self, reset: &mut Self::Reset);
+
+    /// Sets bridges up after a reset, where firmware does that.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn configure(&self, pe: &PeTarget) -> Result<(), FirmwareError>;
+
+    /// Sets a device up after its BARs were restored. C: `eeh_ops->restore_config`
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError>;
+}
+
+/// Firmware's error data of a PHB.
+///
+/// # Context
+///
+/// The worker. [`ErrorLog::capture`] is called before any call that changes state on the PHB.
+pub trait ErrorLog {
+    /// Fetches the PHB's data into `buffer` and answers their length.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn capture(&self, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
+
+    /// Decodes data that [`ErrorLog::capture`] fetched into the lines Linux prints. Data that
+    /// cannot be decoded give one line that says so.
+    fn print(&self, phb: &PhbTarget, data: &[u8], line: &mut dyn FnMut(core::fmt::Arguments<'_>));
+}
+
+/// Where errors come from that nobody read all ones for. C: `eeh_ops->next_error`
+///
+/// # Context
+///
+/// The worker.
+pub trait ErrorSource {
+    /// Asks for the PHB's next error; never waits.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn next_error(&self, phb: &PhbTarget) -> Result<NextError, FirmwareError>;
+
+    /// The PHB has been asked until it had no more, or could not be asked: its part of the error
+    /// interrupt may be armed again. Called once for each request that [`crate::Wake::take_check`] gave.
+    fn rearm(&self, phb: &PhbTarget);
+
+    /// Clears a freeze of a PE number that no PE of ours has.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn clear_unknown(&self, phb: &PhbTarget, number: PeNumber) -> Result<(), FirmwareError>;
+}
