@@ -1,2 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! To be filled.
+//! Measures the check paths, and beside each the same work done the way Linux's C does it.
+
+pub mod clike;
+pub mod firmware;
+pub mod machine;
