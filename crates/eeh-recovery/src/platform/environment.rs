@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use bitflags::bitflags;
-use eeh_pe::{Env, TreeId};
+use eeh_pe::{Env, Time, TreeId};
 
 use super::{ConfigSpace, ErrorLog, ErrorSource, PhbTarget, SlotControl, SlotState};
 use crate::{ErsResult, Handler, Job, JobId, Observer, Text};
@@ -203,4 +203,8 @@ pub trait Platform: Sync {
     fn observer(&self) -> &Self::Observer;
     /// The parameters at this moment.
     fn params(&self) -> Params;
+    /// Whether EEH is enabled; checks find nothing otherwise. Any context. C: `eeh_enabled`
+    fn enabled(&self) -> bool;
+    /// The clock, for what detection reports. Any context but NMI.
+    fn now(&self) -> Time;
 }

@@ -125,6 +125,10 @@ pub trait ErrorLog {
     /// The firmware's own.
     fn capture(&self, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
 
+    /// Whether MMIO must be let through before configuration space of a frozen PE of the PHB can be
+    /// read. C: `EEH_ENABLE_IO_FOR_LOG`
+    fn needs_mmio(&self, phb: &PhbTarget) -> bool;
+
     /// Decodes data that [`ErrorLog::capture`] fetched into the lines Linux prints. Data that
     /// cannot be decoded give one line that says so.
     fn print(&self, phb: &PhbTarget, data: &[u8], line: &mut dyn FnMut(core::fmt::Arguments<'_>));
