@@ -18,4 +18,28 @@
     )
 )]
 
+#[cfg(test)]
+extern crate std;
+
+mod call;
+mod config;
+mod control;
+pub mod diag;
+mod fetch;
+mod inject;
+mod next_error;
 pub mod opal;
+mod option;
+mod phb;
+pub mod quirks;
+mod reset;
+mod state;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::all_ones;
+pub use inject::{InjectError, Injection};
+pub use phb::{PhbFacts, PhbModel, Phbs, PowerNv};
+pub use reset::{FLR_SETTLE, HOLD, LINK_DOWN, LONGEST, PENDING_WAITS, Reset};
+pub use state::UNAVAILABLE_WAIT;
