@@ -1,7 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Which machine to simulate.
+//! Which machine to simulate: read from real dumps, or made up.
 
+mod address;
+mod assemble;
+mod bars;
+mod beside;
 pub mod config;
+mod error;
+mod load;
+mod lspci;
 mod model;
+mod notes;
+mod pe;
+mod registers;
+mod windows;
 
+pub use address::{AddressError, PciAddress};
+pub use error::TopologyError;
+pub use load::Topology;
 pub use model::{BarSpec, FunctionSpec, MachineSpec, PhbKind, PhbSpec, WindowSpec};
+
+#[cfg(test)]
+mod tests;
