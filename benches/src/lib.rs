@@ -4,3 +4,4 @@
 pub mod clike;
 pub mod firmware;
 pub mod machine;
+pub mod measure;
