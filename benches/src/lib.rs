@@ -5,3 +5,5 @@ pub mod clike;
 pub mod firmware;
 pub mod machine;
 pub mod measure;
+pub mod scenario;
+pub mod side;

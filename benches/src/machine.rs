@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The machine that both implementations are measured on: plain numbers.
 
+use crate::firmware::Firmware;
+
 /// PHBs, as in `fixtures/powernv10`.
 pub const PHBS: usize = 6;
 /// Address ranges of a device: a 64-bit BAR and its MSI-X BAR.
@@ -67,6 +69,21 @@ impl Machine {
     #[must_use]
     pub fn gap(&self, device: usize, range: usize) -> u64 {
         self.devices[device].ranges[range].1 + 0x10
+    }
+
+    /// A firmware for this machine, all of it healthy.
+    #[must_use]
+    pub fn firmware(&self) -> Firmware {
+        let last = self.devices.iter().map(|device| device.pe).max().unwrap_or(0);
+        Firmware::new(PHBS, usize::try_from(last).unwrap_or(0) + 1)
+    }
+
+    /// Freezes or thaws the PEs of `devices` in `firmware`.
+    pub fn freeze(&self, firmware: &Firmware, devices: &[usize], frozen: bool) {
+        for &device in devices {
+            let spec = &self.devices[device];
+            firmware.set_frozen(spec.phb, spec.pe, frozen);
+        }
     }
 
     /// A fixed order in which to visit devices: neither sorted nor repeated soon.

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 /// Passes over the visits in one round.
-const PASSES: usize = 20;
+pub const PASSES: usize = 20;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
@@ -18,38 +18,56 @@ pub struct Measured {
     pub per_second: f64,
 }
 
-/// Measures `check`, called with each item of `visits` in turn, on `threads` threads, `rounds` times.
+/// How to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Threads at once.
+    pub threads: usize,
+    /// Rounds, of which the fastest counts.
+    pub rounds: usize,
+    /// Each item is visited once per round, by one of the threads; otherwise each thread visits
+    /// every item [`PASSES`] times.
+    pub once: bool,
+}
+
+/// Measures `check`, called with each item of `visits` in turn.
 ///
-/// `enter` runs first on each thread, with the thread's number.
+/// `enter` runs first on each thread, with the thread's number; `reset` before each round, on one.
 ///
 /// # Panics
 ///
 /// When `visits` is empty or a thread panics.
 pub fn measure<T: Copy + Send + Sync>(
-    threads: usize,
-    rounds: usize,
+    plan: &Plan,
     visits: &[T],
     enter: impl Fn(usize) + Sync,
+    reset: impl Fn() + Sync,
     check: impl Fn(T) -> bool + Sync,
 ) -> Measured {
     assert!(!visits.is_empty(), "nothing to visit");
-    let start = Barrier::new(threads);
+    let Plan { threads, rounds, once } = *plan;
+    let line = Barrier::new(threads);
+    let share = visits.len() / threads;
     let thread = |number: usize| {
         enter(number);
         let mut order = visits.to_vec();
-        order.rotate_left(number * visits.len() / threads);
-        let work = || {
-            for _ in 0..PASSES {
+        order.rotate_left(number * share);
+        if once {
+            order.truncate(share);
+        }
+        let passes = if once { 1 } else { PASSES };
+        let round = |_| {
+            line.wait();
+            if number == 0 {
+                reset();
+            }
+            line.wait();
+            let begun = Instant::now();
+            for _ in 0..passes {
                 for &item in &order {
                     let _answer = black_box(check(black_box(item)));
                 }
             }
-        };
-        work();
-        let round = |_| {
-            start.wait();
-            let begun = Instant::now();
-            work();
             (begun, Instant::now())
         };
         (0..rounds).map(round).collect::<Vec<_>>()
@@ -65,7 +83,7 @@ pub fn measure<T: Copy + Send + Sync>(
         begun.zip(ended).map_or(f64::INFINITY, |(begun, ended)| (ended - begun).as_secs_f64())
     };
     let best = (0..rounds).map(wall).fold(f64::INFINITY, f64::min);
-    let calls = PASSES * visits.len();
+    let calls = if once { share } else { PASSES * visits.len() };
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
     let (per_thread, all) = (calls as f64, (calls * threads) as f64);
     Measured { nanos: best * 1e9 / per_thread, per_second: all / best }
