@@ -122,3 +122,7 @@ const fn given_up(call: &'static str) -> FirmwareError {
 const fn slot(phb: u64, device: &DeviceTarget) -> u64 {
     opal::slot_id(phb, device.bdf.0)
 }
+
+#[cfg(test)]
+#[path = "reset_tests.rs"]
+mod tests;
