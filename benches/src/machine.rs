@@ -86,6 +86,12 @@ impl Machine {
         }
     }
 
+    /// Ranges in all.
+    #[must_use]
+    pub fn ranges(&self) -> usize {
+        self.devices.len() * RANGES_PER_DEVICE
+    }
+
     /// A fixed order in which to visit devices: neither sorted nor repeated soon.
     #[must_use]
     pub fn visits(&self, length: usize) -> Vec<usize> {

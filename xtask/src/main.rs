@@ -4,6 +4,7 @@
 //! Needs a Rust tool chain and nothing else. Every command prints what it checked, with times, and
 //! ends with exit code 0 only if all of it held.
 
+mod bench;
 mod compile_fail;
 mod context;
 mod hazards;
@@ -52,6 +53,8 @@ enum Task {
     CompileFail,
     /// Links the shipping crates without std and looks for what must not be there
     NoStd,
+    /// Speed of the checks against the same work done as Linux's C does it
+    Bench(bench::Options),
     /// House rules: licence lines, dependency graph, file length, mutants and their tests, ...
     Tidy,
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Hazards { name } => one("hazards", || hazards::run(&ctx, name.as_deref())),
         Task::CompileFail => one("compile-fail", || compile_fail::run(&ctx)),
         Task::NoStd => one("no_std", || no_std::run(&ctx)),
+        Task::Bench(options) => one("bench", || bench::run(&ctx, &options)),
         Task::Tidy => one("tidy", || tidy::run(&ctx)),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
