@@ -12,13 +12,16 @@ mod lspci;
 mod model;
 mod notes;
 mod pe;
+mod print;
 mod registers;
+mod synthetic;
 mod windows;
 
 pub use address::{AddressError, PciAddress};
 pub use error::TopologyError;
 pub use load::Topology;
 pub use model::{BarSpec, FunctionSpec, MachineSpec, PhbKind, PhbSpec, WindowSpec};
+pub use synthetic::{Synthetic, SyntheticError, synthetic};
 
 #[cfg(test)]
 mod tests;

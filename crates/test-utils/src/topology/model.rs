@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What a machine is made of: plain data, as read from dumps or made up.
 
+use core::fmt;
 use core::ops::Range;
 
 use eeh_pe::Bdf;
@@ -108,7 +109,7 @@ impl WindowSpec {
 }
 
 /// One PCI function.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FunctionSpec {
     /// Where it is on its PHB.
     pub bdf: Bdf,
@@ -124,6 +125,22 @@ pub struct FunctionSpec {
     pub reset_by_firmware: bool,
     /// The location code of the slot below it (`ibm,slot-location-code`).
     pub location: Option<String>,
+}
+
+/// Without the bytes of configuration space, which nobody reads in a message.
+impl fmt::Debug for FunctionSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionSpec")
+            .field("bdf", &format_args!("{}", self.bdf))
+            .field("id", &format_args!("{:04x}:{:04x}", self.vendor(), self.device()))
+            .field("config", &self.config.len())
+            .field("bars", &self.bars)
+            .field("pe", &self.pe)
+            .field("driver", &self.driver)
+            .field("reset_by_firmware", &self.reset_by_firmware)
+            .field("location", &self.location)
+            .finish()
+    }
 }
 
 /// One assigned BAR. The expansion ROM is not among them: no driver reads through it.

@@ -45,7 +45,6 @@ pub(super) fn registers(config: &[u8]) -> Vec<Register> {
     found
 }
 
-#[cfg(test)]
 /// Writes a register, as firmware assigned it.
 pub(super) fn write(config: &mut [u8], register: &Register) {
     let at = 0x10 + 4 * usize::from(register.index);
