@@ -2,4 +2,5 @@
 //! A simulated POWER machine: hardware, firmware, a PCI core, drivers, time.
 
 pub mod drivers;
+pub mod hw;
 pub mod topology;
