@@ -3,4 +3,5 @@
 
 pub mod drivers;
 pub mod hw;
+pub mod opal;
 pub mod topology;
