@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the tree needs of its environment: a lock, owned memory, the platform's device.
 
-use core::ops::{Deref, DerefMut};
+use core::ops::DerefMut;
+
+use crate::word::{COUNT_BITS as WORD_COUNT_BITS, GENERATION_BITS as WORD_GENERATION_BITS};
 
 /// A lock that holds its data.
 ///
@@ -29,11 +31,14 @@ pub trait Env: Sized + Send + Sync + 'static {
     /// The lock around the links of one PHB's tree.
     type Lock<T: Send>: Lock<T> + Send + Sync;
 
+    /// A lock that may sleep, taken only where sleeping is allowed and before any [`Env::Lock`].
+    type Mutex<T: Send>: Lock<T> + Send + Sync;
+
     /// Owned memory, brought by the caller before any lock is taken (`Box`, `KBox`).
     type Own<T: Send + Sync>: DerefMut<Target = T> + Send + Sync;
 
     /// Owned memory whose length is chosen at run time (`Box<[T]>`, `KVec`).
-    type Slice<T: Send + Sync>: Deref<Target = [T]> + Send + Sync;
+    type Slice<T: Send + Sync>: DerefMut<Target = [T]> + Send + Sync;
 
     /// The platform's device, counted: cloning takes a reference and is allowed in any context;
     /// dropping may need a context that may sleep, so it is always handed out to the caller.
@@ -41,4 +46,47 @@ pub trait Env: Sized + Send + Sync + 'static {
 
     /// The current CPU's number, for counters only: a caller that migrates right after is harmless.
     fn cpu() -> usize;
+
+    /// Bits of a slot's generation that are used before the slot is retired: 28, or fewer in a
+    /// test that wants to see slots retire.
+    const GENERATION_BITS: u32 = WORD_GENERATION_BITS;
+
+    /// Bits of a slot's reference count that are used before a reference is refused: 23, or fewer
+    /// in a test that wants to see that.
+    const COUNT_BITS: u32 = WORD_COUNT_BITS;
+}
+
+/// Where an environment's memory comes from.
+///
+/// Nothing in these crates calls it under a lock: whoever needs storage reserves it first
+/// ([`Reservation`](crate::Reservation), [`TreeStorage`](crate::TreeStorage)) and hands it in.
+///
+/// # Context
+///
+/// May sleep.
+pub trait Memory: Env {
+    /// Moves `value` into memory of its own; `None`, with `value` dropped, when there is none.
+    fn own<T: Send + Sync>(value: T) -> Option<Self::Own<T>>;
+
+    /// Makes `len` values; `None` when there is no memory or `make` answered `None`.
+    fn slice<T: Send + Sync>(len: usize, make: impl FnMut(usize) -> Option<T>) -> Option<Self::Slice<T>>;
+}
+
+/// The largest generation a slot may have in `E`.
+pub(crate) fn max_generation<E: Env>() -> u32 {
+    all_ones(E::GENERATION_BITS.min(WORD_GENERATION_BITS))
+}
+
+/// The most references a slot may have in `E`.
+pub(crate) fn max_count<E: Env>() -> u32 {
+    all_ones(E::COUNT_BITS.min(WORD_COUNT_BITS))
+}
+
+/// The most references callers may have: one less, so that the pending queue's is never refused.
+pub(crate) fn max_holds<E: Env>() -> u32 {
+    max_count::<E>().saturating_sub(1)
+}
+
+fn all_ones(bits: u32) -> u32 {
+    1_u32.checked_shl(bits).map_or(u32::MAX, |top| top.saturating_sub(1))
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Why something was refused.
+
+use thiserror::Error;
+
+use crate::id::{DeviceId, TreeId};
+
+/// Which storage is short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Need {
+    /// A chunk of PEs.
+    pub pe: bool,
+    /// A chunk of devices.
+    pub device: bool,
+}
+
+/// Why a PHB was not added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Error)]
+pub enum AddPhbError {
+    /// A live PHB has this number.
+    #[error("a PHB with this number exists")]
+    Exists(TreeId),
+    /// The registry is full: of live PHBs, or of dead ones that are still referenced.
+    #[error("no room for another PHB")]
+    Full,
+    /// One of its windows overlaps another PHB's, or ends before it starts.
+    #[error("the PHB's address windows overlap another's")]
+    Windows,
+    /// The table of windows is full.
+    #[error("no room for the PHB's address windows")]
+    WindowsFull,
+    /// The storage that was brought does not suffice for the PHB's own PE.
+    #[error("no storage for the PHB's own PE")]
+    Storage,
+}
+
+/// Why a device was not inserted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Error)]
+pub enum InsertError {
+    /// Storage is short: reserve it outside the lock, add it, try again.
+    #[error("storage must be reserved first")]
+    NeedStorage(Need),
+    /// The PHB holds as many PEs or devices as it can.
+    #[error("no room for another PE or device on this PHB")]
+    Full,
+    /// The environment has no memory.
+    #[error("out of memory")]
+    NoMemory,
+    /// The PHB was removed.
+    #[error("the PHB was removed")]
+    Gone,
+    /// The parent PE was removed.
+    #[error("the parent PE was removed")]
+    ParentGone,
+    /// A device with this address exists.
+    #[error("a device with this address exists")]
+    Exists(DeviceId),
+    /// The PE or its parent is referenced as often as can be counted.
+    #[error("too many references to the PE")]
+    TooManyReferences,
+}
+
+/// Why a range was not mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Error)]
+pub enum MapError {
+    /// The range ends before it starts.
+    #[error("the range ends before it starts")]
+    Empty,
+    /// It overlaps one of another device, or one of its own that is not the same.
+    #[error("the range overlaps another device's")]
+    Overlap(DeviceId),
+    /// It is not within one of the PHB's windows.
+    #[error("the range is outside the PHB's windows")]
+    Outside,
+    /// The map is full.
+    #[error("no room for another range on this PHB")]
+    Full,
+    /// The device or its PHB was removed.
+    #[error("the device was removed")]
+    Gone,
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! PEs and devices borrowed from the held lock.
+
+use crate::budget::Budget;
+use crate::cell::unpack_pe;
+use crate::device::DeviceInfo;
+use crate::env::{Env, max_holds};
+use crate::flags::{DeviceFlags, PeFlags, PeType};
+use crate::guard::TreeGuard;
+use crate::hold::{DeviceHold, PeHold};
+use crate::id::{DeviceId, PeId, PeNumber};
+use crate::links::{DeviceLinks, PeLinks, Use};
+use crate::slot::{Name, Slot};
+
+/// A PE, for as long as the lock is held. Every PE reachable from it can be borrowed too.
+pub struct PeRef<'g, 'r, E: Env> {
+    guard: &'g TreeGuard<'r, E>,
+    index: u16,
+    links: &'g PeLinks,
+    slot: &'r Slot,
+}
+
+impl<E: Env> Clone for PeRef<'_, '_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E: Env> Copy for PeRef<'_, '_, E> {}
+
+impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
+    /// Borrows what is in the tree, tombstones too.
+    pub(crate) fn linked(guard: &'g TreeGuard<'r, E>, index: u16) -> Option<Self> {
+        let links = guard.inner.pes.get(index)?;
+        let slot = guard.cell.pe(index)?;
+        (links.node.used != Use::Free).then_some(Self { guard, index, links, slot })
+    }
+
+    /// Borrows what is in the tree and live.
+    pub(crate) fn live(guard: &'g TreeGuard<'r, E>, index: u16) -> Option<Self> {
+        Self::linked(guard, index).filter(Self::is_live)
+    }
+
+    /// The PE's handle.
+    #[must_use]
+    pub fn id(&self) -> PeId {
+        self.guard.id.pe(Name { index: self.index, generation: self.links.node.generation })
+    }
+
+    /// Firmware's number.
+    #[must_use]
+    pub fn number(&self) -> PeNumber {
+        unpack_pe(self.slot.identity()).0
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> PeType {
+        unpack_pe(self.slot.identity()).1
+    }
+
+    /// Its state, which detectors may change right after.
+    #[must_use]
+    pub fn flags(&self) -> PeFlags {
+        PeFlags::from_bits_retain(self.slot.word.load().flags())
+    }
+
+    /// True unless it was removed.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.slot.word.load().is_live()
+    }
+
+    /// References: one for its existence, one for each holder, each child and each device.
+    #[must_use]
+    pub fn references(&self) -> u32 {
+        self.slot.word.load().count()
+    }
+
+    /// Freezes counted against it.
+    #[must_use]
+    pub const fn budget(&self) -> Budget {
+        self.links.budget
+    }
+
+    /// The PE above it; none above the PHB's own.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        Self::linked(self.guard, self.links.node.owner?)
+    }
+
+    /// The live PEs right below it, the oldest first.
+    pub fn children(&self) -> impl Iterator<Item = Self> + use<'g, 'r, E> {
+        let guard = self.guard;
+        core::iter::successors(self.links.children.first, move |&at| guard.inner.pes.node(at)?.next)
+            .filter_map(move |index| Self::live(guard, index))
+    }
+
+    /// Its live devices, the oldest first.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceRef<'g, 'r, E>> + use<'g, 'r, E> {
+        let guard = self.guard;
+        core::iter::successors(self.links.devices.first, move |&at| guard.inner.devices.node(at)?.next)
+            .filter_map(move |index| DeviceRef::live(guard, index))
+    }
+
+    /// It and the live PEs below it, each before those below it.
+    pub fn subtree(&self) -> impl Iterator<Item = Self> + use<'g, 'r, E> {
+        let (guard, root) = (self.guard, self.index);
+        core::iter::successors(Some(root), move |&at| guard.next_in_subtree(root, at, true))
+            .filter_map(move |index| Self::live(guard, index))
+    }
+
+    /// Takes a reference that outlives the lock; `None` when it was removed, or is referenced as
+    /// often as can be counted.
+    #[must_use]
+    pub fn hold(&self) -> Option<PeHold<'r, E>> {
+        let id = self.id();
+        self.slot
+            .word
+            .get(id.generation, max_holds::<E>())
+            .map(|_| PeHold::new(self.guard.registry, self.guard.cell, self.slot, id))
+    }
+}
+
+/// A device, for as long as the lock is held.
+pub struct DeviceRef<'g, 'r, E: Env> {
+    guard: &'g TreeGuard<'r, E>,
+    index: u16,
+    links: &'g DeviceLinks<E>,
+    slot: &'r Slot,
+}
+
+impl<E: Env> Clone for DeviceRef<'_, '_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E: Env> Copy for DeviceRef<'_, '_, E> {}
+
+impl<'g, 'r, E: Env> DeviceRef<'g, 'r, E> {
+    pub(crate) fn linked(guard: &'g TreeGuard<'r, E>, index: u16) -> Option<Self> {
+        let links = guard.inner.devices.get(index)?;
+        let slot = guard.cell.device(index)?;
+        (links.node.used != Use::Free).then_some(Self { guard, index, links, slot })
+    }
+
+    pub(crate) fn live(guard: &'g TreeGuard<'r, E>, index: u16) -> Option<Self> {
+        Self::linked(guard, index).filter(|device| device.slot.word.load().is_live())
+    }
+
+    /// The device's handle.
+    #[must_use]
+    pub fn id(&self) -> DeviceId {
+        self.guard.id.device(Name { index: self.index, generation: self.links.node.generation })
+    }
+
+    /// The device, as it was probed.
+    #[must_use]
+    pub const fn info(&self) -> &'g DeviceInfo {
+        &self.links.info
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn flags(&self) -> DeviceFlags {
+        DeviceFlags::from_bits_retain(self.slot.word.load().flags())
+    }
+
+    /// Its PE.
+    #[must_use]
+    pub fn pe(&self) -> Option<PeRef<'g, 'r, E>> {
+        PeRef::linked(self.guard, self.links.node.owner?)
+    }
+
+    /// References: one for its existence and one for each holder.
+    #[must_use]
+    pub fn references(&self) -> u32 {
+        self.slot.word.load().count()
+    }
+
+    /// A counted reference to the platform's device, to be dropped where sleeping is allowed:
+    /// not before the lock is released.
+    #[must_use]
+    pub fn platform(&self) -> Option<E::Device> {
+        self.links.platform.clone()
+    }
+
+    /// The first 16 words of configuration space, as they were saved last. C: `edev->config_space`
+    #[must_use]
+    pub const fn saved_config(&self) -> &'g [u32; 16] {
+        &self.links.saved_config
+    }
+
+    /// Takes a reference that outlives the lock.
+    #[must_use]
+    pub fn hold(&self) -> Option<DeviceHold<'r, E>> {
+        let id = self.id();
+        self.slot
+            .word
+            .get(id.generation, max_holds::<E>())
+            .map(|_| DeviceHold::new(self.guard.registry, self.guard.cell, self.slot, id))
+    }
+}

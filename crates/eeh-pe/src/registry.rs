@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! All PHBs: look-up of everything by handle, number or address.
+
+use crate::cell::{BUILDING, TreeCell, unpack_pe};
+use crate::device::{DeviceView, PeView};
+use crate::env::{Env, Lock, max_holds};
+use crate::flags::{DeviceFlags, PeFlags};
+use crate::hold::{DeviceHold, PeHold};
+use crate::id::{Bdf, DeviceId, PeId, PhbNumber, TreeId};
+use crate::latch::Latch;
+use crate::slot::{Name, Slot};
+use crate::stats::{Counter, Stats};
+use crate::storage::RegistryStorage;
+use crate::tree::Tree;
+
+/// A fixed number of places for PHBs.
+///
+/// # Lock order
+///
+/// The registry's mutex (adding and removing PHBs), a map's mutex, one tree's lock. Look-ups take
+/// none of them.
+pub struct Registry<E: Env> {
+    pub(crate) cells: E::Slice<TreeCell<E>>,
+    /// Address windows of all live PHBs.
+    pub(crate) windows: Latch<E>,
+    /// Held while PHBs are added or removed.
+    pub(crate) writer: E::Mutex<()>,
+    stats: Stats<E>,
+}
+
+impl<E: Env> Registry<E> {
+    /// An empty registry.
+    #[must_use]
+    pub fn new(storage: RegistryStorage<E>) -> Self {
+        Self {
+            cells: storage.cells,
+            windows: Latch::new(storage.windows),
+            writer: E::Mutex::new(()),
+            stats: Stats::new(storage.stats),
+        }
+    }
+
+    /// The counters.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn stats(&self) -> &Stats<E> {
+        &self.stats
+    }
+
+    /// A PHB's tree, live or removed but still referenced; holds the place while it exists.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn tree(&self, id: TreeId) -> Option<Tree<'_, E>> {
+        let cell = self.cell(id)?;
+        let pinned = cell.state.update(|now| {
+            let there = now.generation() == id.generation && now.count() > 0 && now.flags() & BUILDING == 0;
+            if !there {
+                return Err(());
+            }
+            now.plus_one(max_holds::<E>()).ok_or(())
+        });
+        pinned.ok().map(|_| Tree::pinned(self, cell, id))
+    }
+
+    /// The live PHB with this number.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn find_phb(&self, number: PhbNumber) -> Option<TreeId> {
+        self.cells.iter().find_map(|cell| {
+            let before = cell.state.load();
+            if !before.is_live() || cell.number() != number {
+                return None;
+            }
+            let id = cell.id(before);
+            // The number is this occupant's when it was there before and after.
+            cell.state.load().is_live_as(id.generation).then_some(id)
+        })
+    }
+
+    /// All PHBs, live or removed but still referenced, each held while it is looked at.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub fn trees(&self) -> impl Iterator<Item = Tree<'_, E>> {
+        self.cells.iter().filter_map(|cell| self.tree(cell.id(cell.state.load())))
+    }
+
+    /// Takes a reference to a live PE.
+    ///
+    /// # Context
+    ///
+    /// Any: takes no lock.
+    #[must_use]
+    pub fn get(&self, id: PeId) -> Option<PeHold<'_, E>> {
+        let (cell, slot) = self.pe_slot(id)?;
+        match slot.word.get(id.generation, max_holds::<E>()) {
+            Some(_) => Some(PeHold::new(self, cell, slot, id)),
+            None => {
+                self.stats.count(Counter::StaleHandles);
+                None
+            }
+        }
+    }
+
+    /// Takes a reference to a live device.
+    ///
+    /// # Context
+    ///
+    /// Any: takes no lock.
+    #[must_use]
+    pub fn get_device(&self, id: DeviceId) -> Option<DeviceHold<'_, E>> {
+        let (cell, slot) = self.device_slot(id)?;
+        match slot.word.get(id.generation, max_holds::<E>()) {
+            Some(_) => Some(DeviceHold::new(self, cell, slot, id)),
+            None => {
+                self.stats.count(Counter::StaleHandles);
+                None
+            }
+        }
+    }
+
+    /// Looks at a live PE without a reference, a lock or a store; `None` when it is gone.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[inline]
+    #[must_use]
+    pub fn peek(&self, id: PeId) -> Option<PeView> {
+        let (cell, slot) = self.pe_slot(id)?;
+        // The PE pins its tree, so these are its PHB's if it is live after them.
+        let (phb, firmware) = (cell.number(), cell.firmware());
+        let (word, identity, owner) = slot.peek(id.generation)?;
+        let (number, kind) = unpack_pe(identity);
+        let flags = PeFlags::from_bits_retain(word.flags());
+        Some(PeView { id, phb, firmware, number, kind, flags, parent: owner.map(|n| id.tree.pe(n)) })
+    }
+
+    /// Looks at a live device without a reference, a lock or a store; `None` when it is gone.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[inline]
+    #[must_use]
+    pub fn peek_device(&self, id: DeviceId) -> Option<DeviceView> {
+        let (_, slot) = self.device_slot(id)?;
+        let (word, identity, owner) = slot.peek(id.generation)?;
+        Some(DeviceView {
+            id,
+            bdf: Bdf(u16::try_from(identity).unwrap_or(0)),
+            flags: DeviceFlags::from_bits_retain(word.flags()),
+            pe: id.tree.pe(owner?),
+        })
+    }
+
+    /// The device that decodes a CPU address; it may be gone by now, which its handle tells.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[inline]
+    #[must_use]
+    pub fn lookup(&self, address: u64) -> Option<DeviceId> {
+        let window = Name::unpack(self.windows.find(address)?.value)?;
+        let tree = TreeId { slot: window.index, generation: window.generation };
+        let map = self.cell(tree)?.map.get()?;
+        let name = crate::map::device_of(map.find(address)?.value)?;
+        Some(tree.device(name))
+    }
+
+    /// Frees what was removed and is referenced by nobody, on all PHBs.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub fn reap(&self) {
+        for tree in self.trees() {
+            tree.reap();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn cell(&self, id: TreeId) -> Option<&TreeCell<E>> {
+        self.cells.get(usize::from(id.slot))
+    }
+
+    #[inline]
+    pub(crate) fn pe_slot(&self, id: PeId) -> Option<(&TreeCell<E>, &Slot)> {
+        let cell = self.cell(id.tree)?;
+        Some((cell, cell.pe(id.index)?))
+    }
+
+    #[inline]
+    pub(crate) fn device_slot(&self, id: DeviceId) -> Option<(&TreeCell<E>, &Slot)> {
+        let cell = self.cell(id.tree)?;
+        Some((cell, cell.device(id.index)?))
+    }
+}

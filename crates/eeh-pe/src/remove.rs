@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Devices and PEs leave the tree: invisible at once, in their place until nobody holds them.
+
+use crate::cell::{pack_pe, unpack_pe};
+use crate::device::DeviceInfo;
+use crate::env::Env;
+use crate::flags::{DeviceFlags, PeFlags, PeType};
+use crate::guard::TreeGuard;
+use crate::id::{DeviceId, PeId};
+use crate::time::Time;
+use crate::word::Put;
+
+/// A device that left the tree.
+#[derive(Debug)]
+pub struct RemovedDevice<E: Env> {
+    /// What it was called.
+    pub id: DeviceId,
+    /// What its PE is called.
+    pub pe: PeId,
+    /// The PE went with it: the device was its last.
+    pub pe_removed: bool,
+    /// The platform's device, to be dropped where sleeping is allowed.
+    pub platform: Option<E::Device>,
+    /// The device, as it was probed.
+    pub info: DeviceInfo,
+    /// Its state when it went.
+    pub flags: DeviceFlags,
+    /// Its saved configuration space.
+    pub saved_config: [u32; 16],
+}
+
+impl<'r, E: Env> TreeGuard<'r, E> {
+    /// Removes a device; its PE too when that is empty then, unless it is marked KEEP, and those
+    /// above it likewise. `None` when it is gone already. C: `eeh_pe_tree_remove`
+    ///
+    /// The result holds the platform's device: release the lock before dropping it.
+    #[must_use = "the platform's device is dropped outside the lock"]
+    pub fn remove_device(&mut self, id: DeviceId, now: Time) -> Option<RemovedDevice<E>> {
+        let index = self.linked_device(id)?;
+        let slot = self.cell.device(index)?;
+        let links = self.inner.devices.get_mut(index)?;
+        if !slot.word.kill(id.generation) {
+            return None;
+        }
+        let flags = DeviceFlags::from_bits_retain(slot.word.load().flags());
+        links.node.died = now;
+        let platform = links.platform.take();
+        let (info, saved_config) = (links.info, links.saved_config);
+        let owner = links.node.owner?;
+        if self.cell.devices.put(index, slot) == Put::Held {
+            self.mark_device_orphan(index);
+        }
+        let pe = self.id.pe(self.pe_name(owner)?);
+        self.remove_if_empty(owner, now);
+        let pe_removed = !self.pe_is_live(owner);
+        self.drain();
+        Some(RemovedDevice { id, pe, pe_removed, platform, info, flags, saved_config })
+    }
+
+    /// Removes all empty PEs of a subtree that are not marked KEEP, after a recovery.
+    /// C: `eeh_pe_cleanup`
+    pub fn remove_empty(&mut self, root: PeId, now: Time) {
+        let Some(root) = self.linked_pe(root) else { return };
+        let mut at = Some(root);
+        while let Some(index) = at {
+            if self.pe_is_live(index) && !self.has_live_child(index) {
+                self.remove_if_empty(index, now);
+            }
+            at = self.next_in_subtree(root, index, true);
+        }
+        self.drain();
+    }
+
+    /// Removes a PE without live devices and PEs below it, and then those above it likewise. One
+    /// that is marked KEEP stays and becomes INVALID when it has no device and no valid PE below.
+    fn remove_if_empty(&mut self, index: u16, now: Time) {
+        let mut at = Some(index);
+        while let Some(index) = at {
+            let Some(slot) = self.pe_slot(index) else { return };
+            let (number, kind) = unpack_pe(slot.identity());
+            if kind.contains(PeType::PHB) || !self.pe_is_live(index) || self.has_live_device(index) {
+                return;
+            }
+            if PeFlags::from_bits_retain(slot.word.load().flags()).contains(PeFlags::KEEP) {
+                if self.has_valid_child(index) {
+                    return;
+                }
+                slot.change_identity(pack_pe(number, kind | PeType::INVALID));
+            } else if self.has_live_child(index) {
+                return;
+            } else {
+                self.kill_pe(index, now);
+            }
+            at = self.inner.pes.node(index).and_then(|node| node.owner);
+        }
+    }
+
+    /// Turns a live PE into a tombstone. It keeps its place and its reference on its parent.
+    pub(crate) fn kill_pe(&mut self, index: u16, now: Time) {
+        let Some(slot) = self.pe_slot(index) else { return };
+        if !slot.word.kill(slot.word.load().generation()) {
+            return;
+        }
+        if let Some(node) = self.inner.pes.node_mut(index) {
+            node.died = now;
+        }
+        if self.cell.pes.put(index, slot) == Put::Held
+            && let Some(node) = self.inner.pes.node_mut(index)
+        {
+            node.orphan = true;
+        }
+    }
+
+    fn mark_device_orphan(&mut self, index: u16) {
+        if let Some(node) = self.inner.devices.node_mut(index) {
+            node.orphan = true;
+        }
+    }
+
+    fn has_live_device(&self, index: u16) -> bool {
+        let first = self.inner.pes.get(index).and_then(|links| links.devices.first);
+        core::iter::successors(first, |&at| self.inner.devices.node(at)?.next)
+            .any(|device| self.device_is_live(device))
+    }
+
+    fn has_live_child(&self, index: u16) -> bool {
+        self.live_children(index).next().is_some()
+    }
+
+    fn has_valid_child(&self, index: u16) -> bool {
+        self.live_children(index).any(|child| {
+            self.pe_slot(child).is_some_and(|slot| !unpack_pe(slot.identity()).1.contains(PeType::INVALID))
+        })
+    }
+
+    fn live_children(&self, index: u16) -> impl Iterator<Item = u16> + '_ {
+        let first = self.inner.pes.get(index).and_then(|links| links.children.first);
+        core::iter::successors(first, |&at| self.inner.pes.node(at)?.next)
+            .filter(|&child| self.pe_is_live(child))
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The part of a PE or device that is read without the lock.
+//!
+//! Slots come in chunks. A chunk is published once, through a set-once cell of its tree's
+//! directory, and never moves or goes away: an index leads to the same slot for ever, and the
+//! generation in the slot's word says whose it is.
+
+use crate::env::Env;
+use crate::stack::{Link, Stack};
+use crate::sync::{Acquire, AtomicU64, Once, Relaxed, Release};
+use crate::word::{Put, Snapshot, Word};
+
+/// Slots of a chunk, as a power of two.
+#[cfg(not(eeh_loom))]
+const CHUNK_SHIFT: u32 = 5;
+#[cfg(eeh_loom)]
+const CHUNK_SHIFT: u32 = 2;
+
+/// Slots of a chunk.
+pub(crate) const CHUNK: usize = 1 << CHUNK_SHIFT;
+
+/// The chunk of an index, and the place within it.
+pub(crate) fn place(index: u16) -> (usize, usize) {
+    let index = usize::from(index);
+    (index >> CHUNK_SHIFT, index & (CHUNK - 1))
+}
+
+/// The first index of a chunk; `None` past the last index.
+pub(crate) fn first_of(chunk: usize) -> Option<u16> {
+    u16::try_from(chunk.checked_mul(CHUNK)?).ok()
+}
+
+/// What a slot is called by another: index and generation, in one word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) index: u16,
+    pub(crate) generation: u32,
+}
+
+impl Name {
+    pub(crate) fn pack(self) -> u64 {
+        (u64::from(self.generation) << 16) | u64::from(self.index)
+    }
+
+    pub(crate) fn unpack(packed: u64) -> Option<Self> {
+        let index = u16::try_from(packed & 0xffff).ok()?;
+        let generation = u32::try_from(packed >> 16).ok()?;
+        Some(Self { index, generation })
+    }
+}
+
+/// No name: an unpacked generation never has this many bits.
+pub(crate) const NO_NAME: u64 = u64::MAX;
+
+/// One PE or device, as far as it is read without the lock.
+pub(crate) struct Slot {
+    /// Generation, live bit, flags, count.
+    pub(crate) word: Word,
+    /// PE: number and kind. Device: bus, device, function.
+    identity: AtomicU64,
+    /// PE: its parent. Device: its PE.
+    owner: AtomicU64,
+    /// When and where the freeze that waits in the queue was found; written by the detector that
+    /// set PENDING, before it links the slot.
+    pub(crate) detected_at: AtomicU64,
+    pub(crate) detected_address: AtomicU64,
+    /// The next slot to reap.
+    pub(crate) reap_link: Link,
+    /// The next PE of the pending queue.
+    pub(crate) queue_link: Link,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            word: Word::new(),
+            identity: AtomicU64::new(0),
+            owner: AtomicU64::new(NO_NAME),
+            detected_at: AtomicU64::new(0),
+            detected_address: AtomicU64::new(0),
+            reap_link: Link::new(),
+            queue_link: Link::new(),
+        }
+    }
+
+    /// Names the next occupant. Only under the lock, while the slot is free.
+    pub(crate) fn set_identity(&self, identity: u64, owner: Option<Name>) {
+        // Release: whoever reads this also finds the word past its last occupant's generation.
+        self.identity.store(identity, Release);
+        self.owner.store(owner.map_or(NO_NAME, Name::pack), Release);
+        self.detected_at.store(0, Relaxed);
+        self.detected_address.store(0, Relaxed);
+    }
+
+    /// Changes a PE's kind. Only under the lock.
+    pub(crate) fn change_identity(&self, identity: u64) {
+        self.identity.store(identity, Release);
+    }
+
+    pub(crate) fn identity(&self) -> u64 {
+        self.identity.load(Acquire)
+    }
+
+    pub(crate) fn owner(&self) -> Option<Name> {
+        let packed = self.owner.load(Acquire);
+        if packed == NO_NAME { None } else { Name::unpack(packed) }
+    }
+
+    /// Reads the live occupant of `generation` between two looks at the word: no reference, no
+    /// store. `None` when it is not there, or went while it was read.
+    pub(crate) fn peek(&self, generation: u32) -> Option<(Snapshot, u64, Option<Name>)> {
+        if !self.word.load().is_live_as(generation) {
+            return None;
+        }
+        let identity = self.identity();
+        let owner = self.owner();
+        let after = self.word.load();
+        after.is_live_as(generation).then_some((after, identity, owner))
+    }
+}
+
+/// A chunk of slots, as memory is reserved for it.
+pub(crate) struct Chunk([Slot; CHUNK]);
+
+impl Chunk {
+    pub(crate) fn new() -> Self {
+        Self(core::array::from_fn(|_| Slot::new()))
+    }
+}
+
+/// A place of the directory.
+pub(crate) type ChunkCell<E> = Once<<E as Env>::Own<Chunk>>;
+
+/// All slots of one kind of one tree.
+pub(crate) struct Slots<E: Env> {
+    chunks: E::Slice<ChunkCell<E>>,
+    /// Slots whose last reference was put.
+    reap: Stack,
+}
+
+impl<E: Env> Slots<E> {
+    pub(crate) fn new(chunks: E::Slice<ChunkCell<E>>) -> Self {
+        Self { chunks, reap: Stack::new() }
+    }
+
+    /// The slot with this index, if its chunk exists.
+    #[inline]
+    pub(crate) fn slot(&self, index: u16) -> Option<&Slot> {
+        let (chunk, place) = place(index);
+        self.chunks.get(chunk)?.get()?.0.get(place)
+    }
+
+    /// Publishes a chunk. Only under the lock.
+    ///
+    /// # Errors
+    ///
+    /// The chunk, when that place is taken or does not exist.
+    pub(crate) fn publish(&self, chunk: usize, slots: E::Own<Chunk>) -> Result<(), E::Own<Chunk>> {
+        match self.chunks.get(chunk) {
+            Some(cell) => cell.set(slots),
+            None => Err(slots),
+        }
+    }
+
+    /// Drops a reference; the last one of a removed occupant puts the slot on the reap stack.
+    ///
+    /// # Context
+    ///
+    /// Any: takes no lock.
+    #[inline]
+    pub(crate) fn put(&self, index: u16, slot: &Slot) -> Put {
+        let put = slot.word.put();
+        if put == Put::Last {
+            self.push_for_reaping(index, slot);
+        }
+        put
+    }
+
+    /// Puts an unreferenced slot on the reap stack.
+    pub(crate) fn push_for_reaping(&self, index: u16, slot: &Slot) {
+        self.reap.push(index, &slot.reap_link);
+    }
+
+    /// Takes all slots that wait to be reaped. Only under the lock.
+    pub(crate) fn take_reapable(&self) -> Option<u16> {
+        self.reap.take_all()
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Counters, one set per CPU: nobody who counts writes to memory another CPU reads in a hurry.
+
+use crate::env::Env;
+use crate::id::PeId;
+use crate::slot::Name;
+use crate::sync::{AtomicU64, Relaxed};
+
+/// Reads of an isolated PE, in a row on one CPU, that make a driver a runaway.
+/// C: `EEH_MAX_FAILS`
+pub const RUNAWAY_READS: u64 = 2_100_000;
+
+macro_rules! counters {
+    ($($name:ident $field:ident = $doc:literal,)*) => {
+        /// What is counted.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub enum Counter { $(#[doc = $doc] $name,)* }
+
+        impl Counter {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+
+        /// One CPU's counters.
+        #[repr(align(128))]
+        pub struct CpuStats {
+            $($field: AtomicU64,)*
+            runaway_pe: AtomicU64,
+            runaway_reads: AtomicU64,
+        }
+
+        impl CpuStats {
+            /// Counters at zero.
+            #[must_use]
+            pub fn new() -> Self {
+                Self {
+                    $($field: AtomicU64::new(0),)*
+                    runaway_pe: AtomicU64::new(crate::slot::NO_NAME),
+                    runaway_reads: AtomicU64::new(0),
+                }
+            }
+
+            fn of(&self, counter: Counter) -> &AtomicU64 {
+                match counter { $(Counter::$name => &self.$field,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    NoDevice no_device = "Checks of an address without a device. C: `no_device`",
+    NoDn no_dn = "Checks of a device without firmware node. C: `no_dn`",
+    NoCfgAddr no_cfg_addr = "Checks of a device without PE address. C: `no_cfg_addr`",
+    IgnoredCheck ignored_check = "Checks that were ignored. C: `ignored_check`",
+    TotalMmioFfs total_mmio_ffs = "Checks. C: `total_mmio_ffs`",
+    FalsePositives false_positives = "Checks of a PE that was not frozen. C: `false_positives`",
+    SlotResets slot_resets = "PEs found frozen. C: `slot_resets`",
+    StaleHandles stale_handles = "Handles refused because what they named was gone.",
+    WalksFromTombstone walks_from_tombstone = "Steps of a walk that continued from a removed PE or device.",
+    Absorbed absorbed = "Reports that another PE's recovery took over.",
+    Successors successors = "PEs that took over from one removed in its recovery.",
+    OrphansReaped orphans_reaped = "Removed PEs and devices that outlived their removal and are now freed.",
+}
+
+impl Default for CpuStats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The counters of all CPUs.
+pub struct Stats<E: Env>(E::Slice<CpuStats>);
+
+impl<E: Env> Stats<E> {
+    pub(crate) fn new(cpus: E::Slice<CpuStats>) -> Self {
+        Self(cpus)
+    }
+
+    /// Counts one.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[inline]
+    pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Counts `n`.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[inline]
+    pub fn add(&self, counter: Counter, n: u64) {
+        if let Some(cpu) = self.here() {
+            cpu.of(counter).fetch_add(n, Relaxed);
+        }
+    }
+
+    /// The sum over all CPUs.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn sum(&self, counter: Counter) -> u64 {
+        self.0.iter().fold(0, |sum, cpu| sum.wrapping_add(cpu.of(counter).load(Relaxed)))
+    }
+
+    /// Counts a read of the isolated PE `pe`; true once, at the [`RUNAWAY_READS`]th in a row that
+    /// this CPU makes of it.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included. An interrupt that counts in between may cost a count, no more.
+    #[must_use]
+    pub fn count_isolated_read(&self, pe: PeId) -> bool {
+        let Some(cpu) = self.here() else { return false };
+        // Another tree's PE of the same name would be taken for this one: the tree's slot sits
+        // above the generation's 28 bits.
+        let name =
+            Name { index: pe.index, generation: pe.generation }.pack() | (u64::from(pe.tree.slot) << 44);
+        if cpu.runaway_pe.load(Relaxed) != name {
+            cpu.runaway_pe.store(name, Relaxed);
+            cpu.runaway_reads.store(1, Relaxed);
+            return false;
+        }
+        let reads = cpu.runaway_reads.load(Relaxed).saturating_add(1);
+        cpu.runaway_reads.store(reads, Relaxed);
+        reads == RUNAWAY_READS
+    }
+
+    fn here(&self) -> Option<&CpuStats> {
+        let cpus = self.0.len();
+        // A CPU beyond those counted for shares the last one's.
+        self.0.get(E::cpu().min(cpus.saturating_sub(1)))
+    }
+}

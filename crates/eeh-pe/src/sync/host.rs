@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The host's set-once cell and lock: `spin`.
+
+use crate::env::Lock;
+
+/// A cell written once, then read by everyone without a lock.
+#[derive(Debug, Default)]
+pub struct Once<T>(spin::Once<T>);
+
+impl<T> Once<T> {
+    /// An empty cell.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(spin::Once::new())
+    }
+
+    /// The value, once there is one.
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        self.0.get()
+    }
+
+    /// Fills the cell.
+    ///
+    /// # Errors
+    ///
+    /// `value`, when the cell is full already.
+    pub fn set(&self, value: T) -> Result<(), T> {
+        let mut value = Some(value);
+        let filled = self.0.try_call_once(|| value.take().ok_or(()));
+        debug_assert!(filled.is_ok());
+        value.map_or(Ok(()), Err)
+    }
+}
+
+/// A spinning lock for hosts, where no interrupt comes in between.
+#[derive(Debug, Default)]
+pub struct SpinLock<T>(spin::Mutex<T>);
+
+impl<T: Send> Lock<T> for SpinLock<T> {
+    type Guard<'a>
+        = spin::MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    fn new(value: T) -> Self {
+        Self(spin::Mutex::new(value))
+    }
+
+    fn lock(&self) -> Self::Guard<'_> {
+        self.0.lock()
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! One PHB's tree, held in place.
+
+use crate::cell::TreeCell;
+use crate::device::{DeviceInfo, PeSpec};
+use crate::env::{Env, Memory, max_holds};
+use crate::error::InsertError;
+use crate::guard::TreeGuard;
+use crate::id::{PeId, PhbNumber, TreeId};
+use crate::insert::Inserted;
+use crate::phb::PhbInfo;
+use crate::registry::Registry;
+use crate::storage::Reservation;
+
+/// A PHB's tree. While one exists, the registry's place is not given to another PHB; a worker and
+/// every reader has one.
+pub struct Tree<'r, E: Env> {
+    registry: &'r Registry<E>,
+    cell: &'r TreeCell<E>,
+    id: TreeId,
+}
+
+impl<'r, E: Env> Tree<'r, E> {
+    /// Takes over a count of the cell's state.
+    pub(crate) fn pinned(registry: &'r Registry<E>, cell: &'r TreeCell<E>, id: TreeId) -> Self {
+        Self { registry, cell, id }
+    }
+
+    /// Holds the tree once more; `None` when it is held as often as can be counted.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        self.cell.state.get_again(max_holds::<E>()).then(|| Self::pinned(self.registry, self.cell, self.id))
+    }
+
+    /// The tree's handle.
+    #[must_use]
+    pub const fn id(&self) -> TreeId {
+        self.id
+    }
+
+    /// The registry that the tree is in.
+    #[must_use]
+    pub const fn registry(&self) -> &'r Registry<E> {
+        self.registry
+    }
+
+    /// True until the PHB is removed.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.cell.state.load().is_live()
+    }
+
+    /// Linux's number of the PHB.
+    #[must_use]
+    pub fn number(&self) -> PhbNumber {
+        self.cell.number()
+    }
+
+    /// Firmware's name of the PHB.
+    #[must_use]
+    pub fn firmware(&self) -> u64 {
+        self.cell.firmware()
+    }
+
+    /// The PHB, as it was added.
+    ///
+    /// # Context
+    ///
+    /// Any; takes the tree's lock.
+    #[must_use]
+    pub fn info(&self) -> PhbInfo {
+        let windows = self.lock().inner.windows;
+        PhbInfo {
+            number: self.cell.number(),
+            firmware: self.cell.firmware(),
+            root_bus: self.cell.root_bus(),
+            windows,
+        }
+    }
+
+    /// Takes the tree's lock and frees what nobody references any more.
+    ///
+    /// # Context
+    ///
+    /// Any, except while the caller holds a tree's lock.
+    pub fn lock(&self) -> TreeGuard<'r, E> {
+        TreeGuard::new(self.registry, self.cell, self.id)
+    }
+
+    /// The PHB's own PE, root of the tree.
+    ///
+    /// # Context
+    ///
+    /// Any; takes the tree's lock.
+    #[must_use]
+    pub fn phb_pe(&self) -> Option<PeId> {
+        self.lock().root().map(|pe| pe.id())
+    }
+
+    /// Frees what was removed and is referenced by nobody.
+    ///
+    /// # Context
+    ///
+    /// Any, except while the caller holds a tree's lock.
+    pub fn reap(&self) {
+        drop(self.lock());
+    }
+
+    /// Inserts a device and reserves storage, outside the lock, when it is short.
+    ///
+    /// # Errors
+    ///
+    /// As [`TreeGuard::insert_device`], with [`InsertError::NoMemory`] in place of
+    /// [`InsertError::NeedStorage`]; the platform's device comes back.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn insert_device(
+        &self,
+        info: DeviceInfo,
+        platform: E::Device,
+        pe: PeSpec,
+        parent: Option<PeId>,
+    ) -> Result<Inserted, (InsertError, E::Device)>
+    where
+        E: Memory,
+    {
+        let mut platform = platform;
+        loop {
+            let answer = self.lock().insert_device(info, platform, pe, parent);
+            let need = match answer {
+                Err((InsertError::NeedStorage(need), back)) => {
+                    platform = back;
+                    need
+                }
+                other => return other,
+            };
+            let Some(storage) = Reservation::reserve(need) else {
+                return Err((InsertError::NoMemory, platform));
+            };
+            // What another thread brought first comes back and is freed here, outside the lock.
+            let unused = self.lock().add_storage(storage);
+            drop(unused);
+        }
+    }
+
+    pub(crate) const fn cell(&self) -> &'r TreeCell<E> {
+        self.cell
+    }
+}
+
+impl<E: Env> Drop for Tree<'_, E> {
+    /// # Context
+    ///
+    /// Any.
+    fn drop(&mut self) {
+        // A cell that nobody holds is free; there is nothing to do for the last one.
+        let _ = self.cell.state.put();
+    }
+}
+
+impl<E: Env> core::fmt::Debug for Tree<'_, E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Tree").field(&self.id).finish()
+    }
+}
