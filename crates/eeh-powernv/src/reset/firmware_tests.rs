@@ -38,6 +38,7 @@ fn run(opal: &MockOpal) -> (ResetPoll, Vec<u64>) {
     let mut times = Vec::new();
     loop {
         times.push(now.as_nanos() / 1_000_000);
+        assert!(times.len() < 1000, "an attempt without end");
         match attempt.poll(opal, now) {
             ResetPoll::Wait { until, why } => {
                 assert_eq!(why, Wait::OpalPoll);
@@ -126,6 +127,15 @@ fn a_poll_before_its_time_calls_nothing() {
     let mut attempt = FirmwareReset::new(ID, SCOPE);
     for now in [0, 1, 999] {
         assert_eq!(attempt.poll(&opal, at(now)), wait(at(1000), Wait::OpalPoll));
+    }
+}
+
+#[test]
+fn a_poll_before_its_time_calls_nothing_after_the_release_either() {
+    let opal = firmware(0, &[], 10, &[]);
+    let mut attempt = FirmwareReset::new(ID, SCOPE);
+    for now in [0, 1, 9] {
+        assert_eq!(attempt.poll(&opal, at(now)), wait(at(10), Wait::OpalPoll));
     }
 }
 
