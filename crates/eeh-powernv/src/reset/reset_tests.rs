@@ -50,6 +50,8 @@ fn beginning_an_attempt_touches_nothing() {
     for point in points {
         let mut attempt = back.begin_reset(&vf, &point, ResetKind::Hot);
         back.abandon_reset(&mut attempt);
+        // Nor does an attempt that was given up before it began.
+        assert!(matches!(back.poll_reset(&mut attempt, at(0)), ResetPoll::Failed(_)));
     }
 }
 
