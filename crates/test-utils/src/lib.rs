@@ -3,5 +3,7 @@
 
 pub mod drivers;
 pub mod hw;
+pub mod linux;
 pub mod opal;
+pub mod task;
 pub mod topology;

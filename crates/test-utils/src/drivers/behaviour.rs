@@ -33,6 +33,8 @@ pub trait DeviceIo {
     fn enable(&self);
     /// Whether the function answers in configuration space.
     fn answers(&self) -> bool;
+    /// Whether the device reaches memory, and its interrupts the CPU.
+    fn dma(&self) -> bool;
     /// Touches a register that is not there, so that the PE freezes.
     fn trip(&self);
 }
@@ -86,6 +88,9 @@ pub enum NotWorking {
     /// It does not keep what is written to it.
     #[error("it does not keep what its driver writes")]
     Deaf,
+    /// Its DMA or interrupts do not get through.
+    #[error("its DMA does not get through")]
+    NoDma,
     /// No driver is bound, where one was.
     #[error("no driver is bound to it")]
     NoDriver,
@@ -173,10 +178,20 @@ impl Driver {
         if self.temper.fails.has(Step::Probe) {
             return Err(ProbeError::Asked);
         }
+        self.start(io)?;
+        self.read_if_asked(Step::Probe, io);
+        Ok(())
+    }
+
+    /// `probe` at boot, before any temperament shows.
+    ///
+    /// # Errors
+    ///
+    /// A device that does not answer.
+    pub fn start(&self, io: &dyn DeviceIo) -> Result<(), ProbeError> {
         if !self.program(io) {
             return Err(ProbeError::NoDevice);
         }
-        self.read_if_asked(Step::Probe, io);
         self.with(|state| state.phase = Phase::Running);
         Ok(())
     }
@@ -272,7 +287,8 @@ impl Driver {
             Phase::Dead => return Err(NotWorking::GivenUp),
             Phase::Running => {}
         }
-        check_registers(io, Some(token), beats)
+        check_registers(io, Some(token), beats)?;
+        if io.dma() { Ok(()) } else { Err(NotWorking::NoDma) }
     }
 }
 
@@ -346,6 +362,9 @@ mod tests {
         }
         fn answers(&self) -> bool {
             !self.frozen.get()
+        }
+        fn dma(&self) -> bool {
+            !self.dead()
         }
         fn trip(&self) {
             self.frozen.set(true);

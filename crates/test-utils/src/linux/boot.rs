@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Powering a machine on and booting Linux on it.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+use eeh_pe::{Bdf, Registry, RegistryLimits, RegistryStorage, Time};
+use eeh_powernv::PowerNv;
+use eeh_recovery::Params;
+
+use super::SimLinux;
+use super::console::Console;
+use super::env::SimEnv;
+use super::mailbox::Mailboxes;
+use super::observer::SimObserver;
+use super::platform::{Interrupts, SimPhbs};
+use crate::drivers::Temperament;
+use crate::hw::{Machine, ScaledClock, SimClock, Timing};
+use crate::opal::{Firmware, Version};
+use crate::task::{Gate, Pace, SleepLock, VirtualTime};
+use crate::topology::{FunctionSpec, MachineSpec, PciAddress};
+
+/// Which clock a machine has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clock {
+    /// Time moves when the engine says so.
+    Virtual,
+    /// So many seconds of the machine pass in one of the host's: for real threads.
+    Scaled(u32),
+}
+
+/// How to boot.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The firmware.
+    pub firmware: Version,
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// The clock.
+    pub clock: Clock,
+    /// Drivers that depart from the table.
+    pub temperaments: BTreeMap<PciAddress, Temperament>,
+    /// Parameters of recovery.
+    pub params: Params,
+    /// When devices are ready after a reset.
+    pub ready_after: Duration,
+    /// Whether the observer keeps a record and the console its lines.
+    pub record: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            firmware: Version::skiboot(),
+            seed: 0,
+            clock: Clock::Virtual,
+            temperaments: BTreeMap::new(),
+            params: Params::default(),
+            ready_after: Timing::default().ready_after,
+            record: true,
+        }
+    }
+}
+
+/// Why a machine does not boot.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BootError {
+    /// It has no PHB.
+    #[error("the machine has no PHB")]
+    NoPhbs,
+    /// A temperament for a device that does not exist.
+    #[error("there is no device {0} to give a driver")]
+    NoDevice(PciAddress),
+    /// A temperament for a bridge.
+    #[error("{0} is a bridge, and bridges have no driver here")]
+    Bridge(PciAddress),
+    /// `adds` for a device whose slot is full.
+    #[error("the slot of {0} has no room for another function")]
+    SlotFull(PciAddress),
+    /// There is no memory for the registry of PEs.
+    #[error("out of memory")]
+    NoMemory,
+    /// A PHB was refused.
+    #[error(transparent)]
+    Phb(#[from] super::HotplugError),
+}
+
+/// Virtual time when Linux is up.
+const BOOTED: Time = Time::from_nanos(1_000_000_000);
+/// CPUs that count apart.
+const CPUS: usize = 64;
+
+impl SimLinux {
+    /// Powers a machine on and boots Linux: all buses scanned, EEH probed, drivers bound.
+    ///
+    /// # Errors
+    ///
+    /// A machine without PHBs, and options that do not fit it.
+    pub fn boot(spec: &MachineSpec, options: &Options) -> Result<Self, BootError> {
+        if spec.phbs.is_empty() {
+            return Err(BootError::NoPhbs);
+        }
+        let (spec, spares) = with_spares(spec, &options.temperaments)?;
+        let (clock, pace) = clocks(options.clock);
+        let machine = Arc::new(Machine::new(&spec, clock));
+        prepare(&machine, &spec, options.ready_after, &spares);
+        let opal = Firmware::new(machine.clone(), options.firmware);
+        let trees = spec.phbs.len() * 2 + 4;
+        let news = options.clock == Clock::Virtual;
+        let mailboxes = Arc::new(Mailboxes::new(trees, news));
+        let console = Arc::new(Console::default());
+        if !options.record {
+            console.silence();
+        }
+        let interrupts = Arc::new(Interrupts::new(&spec, mailboxes.clone()));
+        let phbs = SimPhbs::new(&spec, machine.clone(), interrupts.clone(), console.clone(), pace.clone());
+        machine.on_error(Arc::new(move |number| interrupts.raise(number)));
+        let storage = RegistryStorage::<SimEnv>::reserve(limits(&spec, trees)).ok_or(BootError::NoMemory)?;
+        let linux = Self {
+            back_end: PowerNv::new(opal, phbs),
+            machine,
+            registry: Registry::new(storage),
+            mailboxes,
+            observer: SimObserver::new(console.clone(), options.record),
+            console,
+            pace,
+            phbs: RwLock::default(),
+            rescan: SleepLock::new(),
+            hanging: Gate::default(),
+            temperaments: RwLock::new(
+                options.temperaments.iter().map(|(at, t)| ((at.phb, at.bdf), t.clone())).collect(),
+            ),
+            params: Mutex::new(options.params),
+            seed: options.seed,
+            new_trees: Mutex::default(),
+        };
+        linux.find_all(spec)?;
+        Ok(linux)
+    }
+
+    fn find_all(&self, spec: MachineSpec) -> Result<(), BootError> {
+        for phb in spec.phbs {
+            let phb = self.register_phb(&Arc::new(phb))?;
+            let found = self.scan(&phb, phb.root_bus());
+            for device in &found {
+                self.probe_eeh(&phb, device);
+            }
+            for device in &found {
+                self.attach_at_boot(device);
+            }
+        }
+        Ok(())
+    }
+
+    /// Virtual time, unless the machine has a real clock.
+    #[must_use]
+    pub fn virtual_time(&self) -> Option<&Arc<VirtualTime>> {
+        match self.pace() {
+            Pace::Virtual(time) => Some(time),
+            Pace::Real(_) => None,
+        }
+    }
+}
+
+fn clocks(which: Clock) -> (Arc<dyn SimClock>, Pace) {
+    match which {
+        Clock::Virtual => {
+            let time = Arc::new(VirtualTime::default());
+            time.set(BOOTED);
+            (time.clone(), Pace::Virtual(time))
+        }
+        Clock::Scaled(factor) => {
+            let clock: Arc<dyn SimClock> = Arc::new(ScaledClock::new(factor));
+            (clock.clone(), Pace::Real(clock))
+        }
+    }
+}
+
+fn limits(spec: &MachineSpec, trees: usize) -> RegistryLimits {
+    let most = spec.phbs.iter().map(|phb| phb.functions.len()).max().unwrap_or(0);
+    // Tombstones that somebody still refers to take room beside what is there.
+    let room = (most * 4 + 64).min(65_504);
+    RegistryLimits { phbs: trees, pes: room, devices: room, cpus: CPUS }
+}
+
+/// Sets how devices come back from resets, and takes the spare functions out until they are added.
+fn prepare(machine: &Machine, spec: &MachineSpec, ready_after: Duration, spares: &[PciAddress]) {
+    for phb in &spec.phbs {
+        let Some(hardware) = machine.phb(phb.number) else { continue };
+        for function in phb.functions.iter().filter(|f| !f.is_bridge()) {
+            let timing = hardware.timing(function.bdf).unwrap_or_default();
+            hardware.set_timing(function.bdf, Timing { ready_after, ..timing });
+        }
+    }
+    for spare in spares {
+        if let Some(hardware) = machine.phb(spare.phb) {
+            hardware.pull(spare.bdf);
+        }
+    }
+}
+
+/// The machine with one more function in the slot of each device whose driver adds one.
+fn with_spares(
+    spec: &MachineSpec,
+    temperaments: &BTreeMap<PciAddress, Temperament>,
+) -> Result<(MachineSpec, Vec<PciAddress>), BootError> {
+    let mut spec = spec.clone();
+    let mut spares = Vec::new();
+    for (at, temperament) in temperaments {
+        let phb = spec.phbs.iter_mut().find(|phb| phb.number == at.phb);
+        let phb = phb.ok_or(BootError::NoDevice(*at))?;
+        let function = phb.function(at.bdf).ok_or(BootError::NoDevice(*at))?;
+        if function.is_bridge() {
+            return Err(BootError::Bridge(*at));
+        }
+        if temperament.adds.is_none() {
+            continue;
+        }
+        let free = (1..8)
+            .filter_map(|function| Bdf::new(at.bdf.bus(), at.bdf.device(), function))
+            .find(|bdf| phb.function(*bdf).is_none())
+            .ok_or(BootError::SlotFull(*at))?;
+        let spare = spare_of(function, free);
+        for sibling in phb.functions.iter_mut().filter(|f| f.bdf == at.bdf) {
+            // The multi-function bit of the header type: the scan looks further then.
+            if let Some(header) = sibling.config.get_mut(0x0e) {
+                *header |= 0x80;
+            }
+        }
+        phb.functions.push(spare);
+        phb.functions.sort_by_key(|f| f.bdf);
+        spares.push(PciAddress { phb: at.phb, bdf: free });
+    }
+    Ok((spec, spares))
+}
+
+/// A function like `function`, without registers.
+fn spare_of(function: &FunctionSpec, bdf: Bdf) -> FunctionSpec {
+    let mut spare = FunctionSpec { bdf, bars: Vec::new(), driver: None, ..function.clone() };
+    if let Some(bars) = spare.config.get_mut(0x10..0x28) {
+        bars.fill(0);
+    }
+    spare
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What the tree of PEs gets from a host process.
+
+use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eeh_pe::{Env, Lock, Memory};
+
+use super::device::SimDevice;
+
+/// The environment of simulated Linux.
+#[derive(Clone, Copy, Debug)]
+pub struct SimEnv;
+
+/// A spin lock.
+pub struct SpinLock<T>(spin::Mutex<T>);
+
+impl<T> fmt::Debug for SpinLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SpinLock")
+    }
+}
+
+impl<T: Send> Lock<T> for SpinLock<T> {
+    type Guard<'a>
+        = spin::MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    fn new(value: T) -> Self {
+        Self(spin::Mutex::new(value))
+    }
+
+    fn lock(&self) -> Self::Guard<'_> {
+        self.0.lock()
+    }
+}
+
+/// A lock that sleeps.
+pub struct SleepMutex<T>(Mutex<T>);
+
+impl<T> fmt::Debug for SleepMutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SleepMutex")
+    }
+}
+
+impl<T: Send> Lock<T> for SleepMutex<T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    fn lock(&self) -> Self::Guard<'_> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory for SimEnv {
+    fn own<T: Send + Sync>(value: T) -> Option<Box<T>> {
+        Some(Box::new(value))
+    }
+
+    fn slice<T: Send + Sync>(len: usize, make: impl FnMut(usize) -> Option<T>) -> Option<Box<[T]>> {
+        (0..len).map(make).collect()
+    }
+}
+
+impl Env for SimEnv {
+    type Lock<T: Send> = SpinLock<T>;
+    type Mutex<T: Send> = SleepMutex<T>;
+    type Own<T: Send + Sync> = Box<T>;
+    type Slice<T: Send + Sync> = Box<[T]>;
+    type Device = Arc<SimDevice>;
+
+    fn cpu() -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static CPU: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        CPU.with(|cpu| *cpu)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thread_is_a_cpu() {
+        let here = SimEnv::cpu();
+        let there = std::thread::spawn(SimEnv::cpu).join().expect("no panic");
+        assert_ne!(here, there);
+        assert_eq!(here, SimEnv::cpu());
+    }
+}

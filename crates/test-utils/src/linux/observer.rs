@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Who is told what recovery does: counters, the console, and a record for traces and tests.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eeh_pe::Time;
+use eeh_recovery::{Event, Observer, Outcome, PhbTarget, Progress, QueueEvent, Step, What};
+
+use super::console::{Console, Source};
+
+/// How often things happened.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Freezes found by a detector.
+    pub detected: AtomicU64,
+    /// Recoveries begun.
+    pub began: AtomicU64,
+    /// Recoveries that brought every device back.
+    pub recovered: AtomicU64,
+    /// Permanent failures.
+    pub failed: AtomicU64,
+    /// Recoveries whose PE went away.
+    pub gone: AtomicU64,
+    /// Recoveries whose PHB went away.
+    pub cancelled: AtomicU64,
+    /// Events that became part of another's recovery.
+    pub absorbed: AtomicU64,
+    /// Events of PEs that are gone.
+    pub stale: AtomicU64,
+    /// Events not handled because recovery is disabled.
+    pub dropped: AtomicU64,
+    /// PEs replaced during their recovery.
+    pub successors: AtomicU64,
+}
+
+impl Tally {
+    fn count(&self, event: &Event) {
+        let counter = match event.what {
+            What::Detected(_) => &self.detected,
+            What::Progress(Progress::Began) => &self.began,
+            What::Progress(Progress::Ended(outcome)) => match outcome {
+                Outcome::Recovered => &self.recovered,
+                Outcome::Failed => &self.failed,
+                Outcome::Gone => &self.gone,
+                Outcome::Cancelled => &self.cancelled,
+            },
+            What::Queue(QueueEvent::Absorbed) => &self.absorbed,
+            What::Queue(QueueEvent::Stale) => &self.stale,
+            What::Queue(QueueEvent::Dropped) => &self.dropped,
+            What::Step(Step::Successor { .. }) => &self.successors,
+            What::Queue(QueueEvent::HandledAtParent { .. })
+            | What::Firmware(_)
+            | What::Progress(_)
+            | What::Step(_)
+            | What::Reset(_)
+            | What::Device(_) => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The observer of simulated Linux.
+pub struct SimObserver {
+    console: Arc<Console>,
+    tally: Tally,
+    record: Option<Mutex<Vec<(Time, Event)>>>,
+}
+
+impl SimObserver {
+    /// An observer that prints to `console`, and keeps a record if asked.
+    #[must_use]
+    pub fn new(console: Arc<Console>, record: bool) -> Self {
+        Self { console, tally: Tally::default(), record: record.then(Mutex::default) }
+    }
+
+    /// How often things happened.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What happened since the last call, where a record is kept.
+    #[must_use]
+    pub fn take_record(&self) -> Vec<(Time, Event)> {
+        self.record
+            .as_ref()
+            .map(|r| core::mem::take(&mut *r.lock().unwrap_or_else(PoisonError::into_inner)))
+            .unwrap_or_default()
+    }
+}
+
+impl Observer for SimObserver {
+    fn event(&self, now: Time, event: &Event) {
+        self.tally.count(event);
+        if event.is_logged() {
+            self.console.kernel(now, &format_args!("{event}"));
+        }
+        if let Some(record) = &self.record {
+            record.lock().unwrap_or_else(PoisonError::into_inner).push((now, *event));
+        }
+    }
+
+    fn line(&self, now: Time, _phb: &PhbTarget, line: fmt::Arguments<'_>) {
+        if !self.console.is_silent() {
+            self.console.print(now, Source::Kernel, &line.to_string());
+        }
+    }
+}
+
+impl fmt::Debug for SimObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimObserver").field("tally", &self.tally).finish_non_exhaustive()
+    }
+}

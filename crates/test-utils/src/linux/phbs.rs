@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! PHBs come and go (DLPAR). C: `init_phb_dynamic`, `remove_phb_dynamic`
+
+use std::sync::{Arc, PoisonError};
+
+use eeh_pe::{PhbInfo, PhbNumber, TreeId, TreeStorage, Window, WindowKind};
+use eeh_recovery::PhbTarget;
+
+use super::SimLinux;
+use super::bind::Died;
+use super::env::SimEnv;
+use super::hotplug::HotplugError;
+use super::phb::SimPhb;
+use crate::topology::PhbSpec;
+
+impl SimLinux {
+    /// The PHBs that Linux has, by number.
+    #[must_use]
+    pub fn phbs(&self) -> Vec<Arc<SimPhb>> {
+        self.phbs.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The PHB of that number.
+    #[must_use]
+    pub fn phb(&self, number: u32) -> Option<Arc<SimPhb>> {
+        self.phbs.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
+    }
+
+    /// Trees that came since the last call: each needs a worker.
+    #[must_use]
+    pub fn take_new_trees(&self) -> Vec<TreeId> {
+        core::mem::take(&mut *self.new_trees.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds a PHB that Linux does not have, and all its devices. The hardware is put there too if it
+    /// had been removed.
+    ///
+    /// # Errors
+    ///
+    /// The PHB exists, EEH has no room for it, or a driver died.
+    pub async fn add_phb(&self, spec: &Arc<PhbSpec>) -> Result<TreeId, HotplugError> {
+        let lock = self.rescan_lock().lock().await;
+        let number = spec.number;
+        if self.phb(number).is_some() {
+            return Err(HotplugError::CannotAdd(number));
+        }
+        if self.machine.phb(number).is_none() && !self.machine.add_phb(spec) {
+            return Err(HotplugError::CannotAdd(number));
+        }
+        let phb = self.register_phb(spec)?;
+        if self.add_bus(&phb, phb.root_bus()).await == Err(Died) {
+            lock.lose();
+            return Err(HotplugError::Died);
+        }
+        Ok(phb.tree())
+    }
+
+    /// Gives a PHB a tree, a mailbox and a place in the list.
+    pub(super) fn register_phb(&self, spec: &Arc<PhbSpec>) -> Result<Arc<SimPhb>, HotplugError> {
+        let number = spec.number;
+        let root_bus = spec
+            .functions
+            .iter()
+            .map(|f| f.bdf.bus())
+            .find(|bus| spec.bridge_to(*bus).is_none())
+            .unwrap_or_default();
+        let mut windows = [None; 4];
+        for (window, spec) in windows.iter_mut().zip(&spec.windows) {
+            let kind = if spec.io { WindowKind::Io } else { WindowKind::Mem };
+            *window = Some(Window { start: spec.start, end_inclusive: spec.last(), kind });
+        }
+        let info = PhbInfo { number: PhbNumber(number), firmware: u64::from(number), root_bus, windows };
+        let ranges: usize = spec.functions.iter().map(|f| f.bars.len()).sum();
+        let storage = TreeStorage::<SimEnv>::reserve(ranges + 16).ok_or(HotplugError::NoRoom(number))?;
+        let tree = self.registry.add_phb(info, storage).map_err(|_| HotplugError::NoRoom(number))?;
+        let target = PhbTarget { tree, number: info.number, firmware: info.firmware };
+        let phb = Arc::new(SimPhb::new(spec.clone(), target, root_bus));
+        self.mailboxes.open(tree);
+        self.back_end.phbs().set_tree(number, Some(tree));
+        self.phbs.write().unwrap_or_else(PoisonError::into_inner).insert(number, phb.clone());
+        self.new_trees.lock().unwrap_or_else(PoisonError::into_inner).push(tree);
+        Ok(phb)
+    }
+
+    /// Removes a PHB with all its devices, and its hardware. Its worker is told and ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// No such PHB, or a driver died.
+    pub async fn remove_phb(&self, number: u32) -> Result<(), HotplugError> {
+        let lock = self.rescan_lock().lock().await;
+        let phb = self.phb(number).ok_or(HotplugError::NoPhb(number))?;
+        let doomed = phb.below(phb.root_bus());
+        if self.stop_and_take(&phb, &doomed).await == Err(Died) {
+            lock.lose();
+            return Err(HotplugError::Died);
+        }
+        self.back_end.phbs().set_tree(number, None);
+        self.phbs.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        // What is dropped here holds devices that Linux has let go of already.
+        drop(self.registry.remove_phb(phb.tree(), self.now()));
+        self.mailboxes.wake(phb.tree());
+        self.machine.remove_phb(number);
+        Ok(())
+    }
+}
