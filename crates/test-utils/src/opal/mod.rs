@@ -18,6 +18,8 @@ mod phb_slot;
 mod resets;
 mod restore;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
