@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What `eeh-sim storm` is to do.
+
+use core::time::Duration;
+
+use test_utils::topology::{MachineSpec, Synthetic};
+
+use crate::cli::StormArgs;
+use crate::error::SimError;
+
+/// Everything that `storm` needs.
+#[derive(Debug)]
+pub(crate) struct StormOptions {
+    pub(crate) machine: MachineSpec,
+    /// How long, by the wall clock.
+    pub(crate) duration: Duration,
+    /// Beside those of the recoveries; at least 1.
+    pub(crate) threads: u32,
+    pub(crate) seed: u64,
+}
+
+/// The machine of a storm that names none.
+const MACHINE: Synthetic = Synthetic { phbs: 8, functions: 96, seed: 0 };
+
+impl StormOptions {
+    /// Reads or makes up the machine.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible.
+    pub(crate) fn new(args: &StormArgs) -> Result<Self, SimError> {
+        let StormArgs { machine, seconds, threads, seed } = args;
+        Ok(Self {
+            machine: super::machine(machine, MACHINE)?,
+            duration: Duration::from_secs(u64::from(*seconds)),
+            threads: *threads,
+            seed: *seed,
+        })
+    }
+}
