@@ -23,18 +23,24 @@
 extern crate std;
 
 mod config_space;
+mod detect;
 mod ers;
 mod job;
 mod log;
 mod machine;
 mod observe;
 mod platform;
+mod targets;
 mod text;
+mod worker;
 
-pub use config_space::{ConfigLine, Registers};
+pub use config_space::{ConfigLine, Registers, save as save_config};
+pub use detect::{Check, Context, check_failure, dev_check_failure, driver_bound, force_recover, may_call};
 pub use ers::ErsResult;
 pub use job::{BusTarget, Handler, Job, JobAnswer, JobId};
-pub use machine::Phase;
+pub use machine::{
+    Action, Cue, ENTRIES, Input, Link, Mark, Note, Phase, Poll, RESET_ATTEMPTS, Recovery, RecoveryTable, next,
+};
 pub use observe::{
     DeviceEvent, Event, FirmwareEvent, Observer, Outcome, Progress, QueueEvent, RecoveryId, Report,
     ResetEvent, Step, Subject, What,
@@ -45,3 +51,4 @@ pub use platform::{
     Platform, ResetKind, ResetPoint, ResetPoll, SlotControl, SlotState, Thaw, Wait, Wake, Width,
 };
 pub use text::Text;
+pub use worker::{DiagBuffer, Next, Worker, WorkerStorage};

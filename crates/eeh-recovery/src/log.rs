@@ -130,7 +130,7 @@ fn queue(f: &mut fmt::Formatter<'_>, name: &Name, event: QueueEvent) -> fmt::Res
             write!(f, "EEH: Failure of PHB#{}-PE#{child} will be handled at parent {name}.", name.phb)
         }
         QueueEvent::Dropped => write!(f, "EEH: {name}: Event dropped due to no_recover setting"),
-        QueueEvent::Absorbed | QueueEvent::Stale => Ok(()),
+        QueueEvent::Absorbed { .. } | QueueEvent::Stale => Ok(()),
     }
 }
 
@@ -173,6 +173,12 @@ fn step(f: &mut fmt::Formatter<'_>, name: &Name, event: Step) -> fmt::Result {
             f,
             "EEH: Unable to recover from failure from {name}.\nPlease try reseating or replacing it"
         ),
+        Step::BusStuck { seconds } => {
+            write!(f, "EEH: adding or removing devices of {name} has not come back for {seconds} s")
+        }
+        Step::BusHelperLost => {
+            write!(f, "EEH: adding or removing devices of {name} never came back: they are left alone")
+        }
         Step::BusDisappeared => write!(f, "EEH: PCI bus for {name} disappeared"),
         Step::Successor { healthy: true } => write!(f, "EEH: {name}: replaced during recovery, healthy"),
         Step::Successor { healthy: false } => write!(f, "EEH: {name}: replaced during recovery, frozen"),

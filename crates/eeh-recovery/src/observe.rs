@@ -81,8 +81,10 @@ pub enum Outcome {
     Failed,
     /// Hotplug removed the PE meanwhile; hardware is as it should be.
     Gone,
-    /// The PHB was removed meanwhile, or recovery was.
+    /// The PHB was removed meanwhile.
     Cancelled,
+    /// The PHB is fenced: its recovery takes over.
+    Fenced,
 }
 
 /// What happened.
@@ -146,8 +148,11 @@ pub enum QueueEvent {
         /// The PE it is for.
         child: PeNumber,
     },
-    /// It is part of the recovery that begins.
-    Absorbed,
+    /// Events of the subject, or of PEs below it, are part of its recovery that begins or has ended.
+    Absorbed {
+        /// How many.
+        count: u32,
+    },
     /// It was for a PE that is gone.
     Stale,
     /// Recovery is disabled: the PE stays isolated.
@@ -233,6 +238,13 @@ pub enum Step {
     Unable,
     /// The PE's bus is gone already.
     BusDisappeared,
+    /// Adding or removing its devices does not come back.
+    BusStuck {
+        /// Seconds since it began.
+        seconds: u64,
+    },
+    /// The helper that added or removed its devices was lost.
+    BusHelperLost,
     /// A PE was inserted in place of the removed one.
     Successor {
         /// Whether it works; otherwise it is a new event.

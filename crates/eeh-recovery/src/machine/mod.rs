@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The recovery state machine: no input or output, no clock, no lock held across a step.
 
-mod phase;
+mod action;
+mod body;
+mod input;
+mod note;
+mod picture;
+mod plan;
+mod recovery;
+mod restore;
+mod state;
+mod table;
 
-pub use phase::Phase;
+pub use action::{Action, Input, Link, Mark, Poll};
+pub use note::Note;
+pub use picture::{ENTRIES, RecoveryTable};
+pub use recovery::{RESET_ATTEMPTS, Recovery};
+pub use state::{Cue, Phase};
+pub use table::next;

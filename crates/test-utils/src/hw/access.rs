@@ -4,7 +4,7 @@
 use eeh_pe::{Bdf, Time};
 
 use super::config::{Written, extract};
-use super::function::{Answers, Index};
+use super::function::{Answers, Index, POWER_OFF};
 use super::inject::InjectOn;
 use super::phb::{ConfigWhenFrozen, Phb, State};
 
@@ -163,9 +163,9 @@ impl State {
         }
     }
 
-    /// Slot Control bit 10: 1 is off.
+    /// Power of the slot below port `i`.
     fn slot_power(&mut self, i: Index, w: Written, now: Time) {
-        const OFF: u32 = 1 << 10;
+        const OFF: u32 = POWER_OFF as u32;
         if w.after & !w.before & OFF != 0 {
             self.wire.fundamental.0 += 1;
             self.assert_behind(i, true);
@@ -179,13 +179,23 @@ impl State {
     pub(crate) fn assert_behind(&mut self, i: Index, power_on: bool) {
         let members = self.fabric.behind(i);
         for &m in &members {
-            if self.fabric.get(m).asserts_secondary_reset() {
-                let under = self.fabric.behind(m);
-                self.wire.secondary.1 += 1;
-                self.fabric.release_reset(&under);
-            }
+            self.drop_lines(m);
         }
         self.fabric.assert_reset(&members, power_on);
+    }
+
+    /// Bridge `i` is about to forget: the lines that it asserts by its registers go inactive.
+    pub(crate) fn drop_lines(&mut self, i: Index) {
+        let f = self.fabric.get(i);
+        let lines = [f.asserts_secondary_reset(), f.slot_is_off()];
+        for (line, secondary) in lines.into_iter().zip([true, false]) {
+            if line {
+                let under = self.fabric.behind(i);
+                self.fabric.release_reset(&under);
+                let edges = if secondary { &mut self.wire.secondary } else { &mut self.wire.fundamental };
+                edges.1 += 1;
+            }
+        }
     }
 
     /// Releases it; links train from `now` on.

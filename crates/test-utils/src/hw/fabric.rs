@@ -70,6 +70,22 @@ impl Fabric {
             self.roots.iter().map(|&i| self.functions[usize::from(i)].home.bus()).min().unwrap_or(0);
     }
 
+    /// One function more, on the bus that its position names.
+    pub(crate) fn add(&mut self, mut f: Function) {
+        let at = self.functions.len() as Index;
+        let bus = f.home.bus();
+        let bridge =
+            |b: &Function| b.is_bridge() && (b.home_header[6] >> 8) as u8 == bus && b.home.bus() < bus;
+        f.parent = self.functions.iter().position(bridge).map(|p| p as Index);
+        match f.parent {
+            Some(p) => self.functions[usize::from(p)].children.push(at),
+            None => self.roots.push(at),
+        }
+        let place = self.homes.partition_point(|h| h.0 < f.home.0);
+        self.homes.insert(place, (f.home.0, at));
+        self.functions.push(f);
+    }
+
     pub(crate) fn get(&self, i: Index) -> &Function {
         &self.functions[usize::from(i)]
     }

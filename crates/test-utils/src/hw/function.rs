@@ -50,6 +50,9 @@ pub struct Resets {
     pub released: u32,
 }
 
+/// Slot Control bit 10: 1 is off.
+pub(crate) const POWER_OFF: u16 = 1 << 10;
+
 /// Words of a function's register file, at the start of each BAR.
 pub const REGISTER_FILE: usize = 16;
 
@@ -142,6 +145,12 @@ impl Function {
     pub(crate) fn has_power_control(&self) -> bool {
         let express = self.config.layout().caps.express;
         self.has_slot() && self.config.dword(express + 0x14) & 2 != 0
+    }
+
+    /// Software has switched the slot's power off.
+    pub(crate) fn slot_is_off(&self) -> bool {
+        let control = self.config.layout().caps.express + 0x18;
+        self.has_power_control() && self.config.word(control) & POWER_OFF != 0
     }
 
     pub(crate) fn has_slot(&self) -> bool {

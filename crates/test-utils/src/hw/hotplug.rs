@@ -3,8 +3,10 @@
 
 use eeh_pe::Bdf;
 
-use super::function::{Answers, Index};
+use super::fabric::Layouts;
+use super::function::{Answers, Function, Index};
 use super::phb::{Phb, State};
+use crate::topology::FunctionSpec;
 
 impl Phb {
     /// Pulls the function at `bdf` and all behind it, without warning. Accesses to it find nothing
@@ -42,6 +44,19 @@ impl Phb {
             true
         })
         .unwrap_or(false)
+    }
+
+    /// Puts a function where none was ever: a card in an empty slot, a virtual function. It is as its
+    /// dump shows it, at once. `false`: one is known there.
+    pub fn plug(&self, spec: &FunctionSpec) -> bool {
+        let mut s = self.lock();
+        let fresh = s.fabric.home(spec.bdf).is_none() && s.fabric.functions.len() < usize::from(Index::MAX);
+        if fresh {
+            s.fabric.add(Function::new(spec, Layouts::default().of(spec)));
+            let State { fabric, decoder, .. } = &mut *s;
+            decoder.rebuild(fabric);
+        }
+        fresh
     }
 
     /// Whether the function at `bdf` is plugged in.

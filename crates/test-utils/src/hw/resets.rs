@@ -43,6 +43,7 @@ impl Phb {
             s.pest.clear();
             s.injection = None;
             for i in s.fabric.roots.clone() {
+                s.drop_lines(i);
                 let f = s.fabric.get_mut(i);
                 f.resets.asserted += 1;
                 f.resets.released += 1;

@@ -247,6 +247,59 @@ fn a_pulled_card_is_gone_and_a_pushed_one_is_fresh() {
 }
 
 #[test]
+fn a_function_can_be_plugged_where_none_was() {
+    let (m, _) = machine();
+    let phb = m.phb(2).unwrap();
+    let mut card = spec().phbs[2].function(LEAF).unwrap().clone();
+    card.bdf = Bdf(0x301);
+    card.pe = Some(0x42);
+    for bar in &mut card.bars {
+        bar.start += 0x10_0000;
+    }
+    assert_eq!(read(&phb, card.bdf, 0, 4), u32::MAX);
+    assert!(phb.plug(&card));
+    assert!(!phb.plug(&card));
+    assert_eq!(read(&phb, card.bdf, 0, 2), 0x1b36);
+    assert_eq!(phb.pe_of(card.bdf), Some(0x42));
+    secondary_reset(&phb, DOWNSTREAM, true);
+    assert_eq!(phb.resets(card.bdf).unwrap().asserted, 1, "it hangs from the same port");
+}
+
+#[test]
+fn a_request_that_nobody_answers_can_freeze() {
+    let (m, _) = machine();
+    let phb = m.phb(2).unwrap();
+    assert_eq!(read(&phb, Bdf(0x308), 0, 4), u32::MAX);
+    assert_eq!(phb.freezes(), 0);
+    phb.set_params(PhbParams { config_miss_freezes: true, ..phb.params() });
+    assert_eq!(read(&phb, Bdf(0x308), 0, 4), u32::MAX);
+    assert_eq!(phb.stopped(0xff), Stopped::ALL, "the reserved PE");
+}
+
+#[test]
+fn lines_that_a_bridge_asserts_end_when_it_forgets() {
+    let (m, clock) = machine();
+    let phb = m.phb(2).unwrap();
+    secondary_reset(&phb, DOWNSTREAM, true);
+    let slot = phb.slot_control(Bdf(0x208)).unwrap();
+    write(&phb, Bdf(0x208), slot, 2, read(&phb, Bdf(0x208), slot, 2) | 0x400);
+    secondary_reset(&phb, ROOT, true);
+    assert!(phb.is_fenced(), "nobody had masked the link");
+    phb.perst(true);
+    phb.reset_logic();
+    phb.perst(false);
+    clock.advance(ms(1000));
+    assert_eq!(phb.enumerate(None), 8);
+    assert_eq!(phb.read32(LEAF_BAR), 0);
+    let (asserted, released) = phb.wire().pairs();
+    assert_eq!(asserted, released);
+    for bdf in phb.homes() {
+        let r = phb.resets(bdf).unwrap();
+        assert_eq!(r.asserted, r.released, "{bdf}");
+    }
+}
+
+#[test]
 fn an_armed_error_is_met_once() {
     let (m, _) = machine();
     let phb = m.phb(0).unwrap();
@@ -280,7 +333,8 @@ fn diag_data_have_the_size_that_the_device_tree_says_and_show_the_freeze() {
     let u32_at = |o: usize| u32::from_be_bytes(d[o..o + 4].try_into().unwrap());
     // Version, type, length, brdgCtl; device, slot, link and command status as in the recorded log.
     assert_eq!([u32_at(0), u32_at(4), u32_at(8), u32_at(12)], [1, 3, 0x2180, 2]);
-    assert_eq!([u32_at(16), u32_at(24), u32_at(28)], [0x0000_000f, 0x2011_0000, 0x0010_0107]);
+    let expected = [0x0000_000f, 0x0040_03c0, 0x2011_0000, 0x0010_0107, 0];
+    assert_eq!([16, 20, 24, 28, 32].map(u32_at), expected);
     let pest_a = 384 + 8 * 0x1fd;
     assert_eq!(d[pest_a], 0x80);
     assert_eq!(d[pest_a + 512 * 8], 0x80);

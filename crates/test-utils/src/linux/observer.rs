@@ -25,6 +25,8 @@ pub struct Tally {
     pub gone: AtomicU64,
     /// Recoveries whose PHB went away.
     pub cancelled: AtomicU64,
+    /// Recoveries that a fence of the PHB took over.
+    pub fenced: AtomicU64,
     /// Events that became part of another's recovery.
     pub absorbed: AtomicU64,
     /// Events of PEs that are gone.
@@ -45,8 +47,12 @@ impl Tally {
                 Outcome::Failed => &self.failed,
                 Outcome::Gone => &self.gone,
                 Outcome::Cancelled => &self.cancelled,
+                Outcome::Fenced => &self.fenced,
             },
-            What::Queue(QueueEvent::Absorbed) => &self.absorbed,
+            What::Queue(QueueEvent::Absorbed { count }) => {
+                self.absorbed.fetch_add(u64::from(count), Ordering::Relaxed);
+                return;
+            }
             What::Queue(QueueEvent::Stale) => &self.stale,
             What::Queue(QueueEvent::Dropped) => &self.dropped,
             What::Step(Step::Successor { .. }) => &self.successors,

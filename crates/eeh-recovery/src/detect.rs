@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Detection: is an all-ones read the end of a device, or of the slot?
+//!
+//! Takes no lock, and stores to no memory that CPUs share unless a freeze is found: flags first,
+//! and for a PE that looks healthy one firmware call. Whoever finds a freeze first queues the report.
+
+use eeh_pe::{
+    Counter, Detection, DeviceFlags, DeviceId, DeviceView, Isolate, PeFlags, PeId, PeView, Registry,
+};
+
+use crate::observe::{DeviceEvent, Event, Observer, Subject, What};
+use crate::targets::pe_target_of_view;
+use crate::{FreezeState, Platform, SlotState, Wake};
+
+/// Where a check is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Context {
+    /// Task, softirq or hard interrupt, also with interrupts off and raw spinlocks held.
+    Normal,
+    /// NMI, crash or debugger: flags answer, because firmware refuses re-entry.
+    Nmi,
+}
+
+/// What a check found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[must_use]
+pub enum Check {
+    /// No device of ours has the address, or the device is gone.
+    Unknown,
+    /// EEH is off, or the PE belongs to a guest: not ours to judge.
+    Ignored,
+    /// The slot works: the device really answered all ones.
+    Healthy,
+    /// The slot is frozen and this check was the first to see it.
+    Found,
+    /// The slot is frozen, which is known.
+    Known,
+}
+
+impl Check {
+    /// Whether the read failed because of a freeze. C: the return value of `eeh_check_failure`
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        match self {
+            Self::Found | Self::Known => true,
+            Self::Unknown | Self::Ignored | Self::Healthy => false,
+        }
+    }
+}
+
+/// Checks the device that decodes a CPU address. C: `eeh_check_failure`
+///
+/// # Context
+///
+/// Any, as `context` says.
+pub fn check_failure<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    address: u64,
+    context: Context,
+) -> Check {
+    match registry.lookup(address) {
+        Some(device) => check(platform, registry, device, address, context),
+        None => {
+            registry.stats().count(Counter::NoDevice);
+            Check::Unknown
+        }
+    }
+}
+
+/// Checks a device. C: `eeh_dev_check_failure`
+///
+/// # Context
+///
+/// Any, as `context` says.
+pub fn dev_check_failure<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    device: DeviceId,
+    context: Context,
+) -> Check {
+    check(platform, registry, device, 0, context)
+}
+
+fn check<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    device: DeviceId,
+    address: u64,
+    context: Context,
+) -> Check {
+    let stats = registry.stats();
+    stats.count(Counter::TotalMmioFfs);
+    if !platform.enabled() {
+        return Check::Ignored;
+    }
+    let Some(device) = registry.peek_device(device) else {
+        stats.count(Counter::StaleHandles);
+        return Check::Unknown;
+    };
+    let Some(pe) = registry.peek(device.pe) else {
+        stats.count(Counter::StaleHandles);
+        return Check::Unknown;
+    };
+    if pe.flags.contains(PeFlags::PASSED) {
+        stats.count(Counter::IgnoredCheck);
+        return Check::Ignored;
+    }
+    if pe.flags.contains(PeFlags::ISOLATED) || device.flags.contains(DeviceFlags::PERM_FAILURE) {
+        if stats.count_isolated_read(pe.id) && context == Context::Normal {
+            runaway(platform, &device, &pe);
+        }
+        return Check::Known;
+    }
+    if context == Context::Nmi {
+        return Check::Healthy;
+    }
+    ask(platform, registry, &device, &pe, address)
+}
+
+/// A PE that looks healthy: firmware decides. One call, which tells of a fenced PHB too.
+fn ask<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    device: &DeviceView,
+    pe: &PeView,
+    address: u64,
+) -> Check {
+    let state = platform.firmware().state(&pe_target_of_view(pe));
+    let isolated = match state {
+        // Firmware that cannot tell has not told of a freeze.
+        Err(_) | Ok(FreezeState::Active) => None,
+        Ok(FreezeState::PhbFenced) => Some((phb_of(registry, pe), FreezeState::PhbFenced)),
+        // "Temporarily unavailable" and "not supported" are for the worker to sort out.
+        Ok(
+            state @ (FreezeState::MmioFrozen
+            | FreezeState::DmaFrozen
+            | FreezeState::Frozen
+            | FreezeState::InReset
+            | FreezeState::Unavailable { .. }
+            | FreezeState::NotSupported),
+        ) => Some((pe.id, state)),
+    };
+    let Some((frozen, state)) = isolated else {
+        registry.stats().count(Counter::FalsePositives);
+        return Check::Healthy;
+    };
+    let now = platform.now();
+    match registry.isolate_at(frozen, Detection { at: now, address }) {
+        Isolate::Won => {
+            registry.stats().count(Counter::SlotResets);
+            let subject = Subject::Device(device.bdf, pe.number);
+            let what = What::Detected(state);
+            platform.observer().event(now, &Event { phb: pe.phb, recovery: None, subject, what });
+            platform.wake().wake(frozen.tree());
+            Check::Found
+        }
+        Isolate::AlreadyIsolated => Check::Known,
+        Isolate::Stale => Check::Unknown,
+    }
+}
+
+/// The PHB's own PE.
+fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeId {
+    let mut at = *pe;
+    while let Some(parent) = at.parent.and_then(|parent| registry.peek(parent)) {
+        at = parent;
+    }
+    at.id
+}
+
+/// A driver does nothing but read from a frozen device.
+fn runaway<P: Platform>(platform: &P, device: &DeviceView, pe: &PeView) {
+    let what = What::Device(DeviceEvent::Runaway { reads: eeh_pe::RUNAWAY_READS });
+    let subject = Subject::Device(device.bdf, pe.number);
+    let event = Event { phb: pe.phb, recovery: None, subject, what };
+    platform.observer().event(platform.now(), &event);
+}
+
+/// Queues a recovery of a PE whatever its state, and wakes the worker. C: `eeh_force_recover`
+///
+/// # Context
+///
+/// Any but NMI.
+pub fn force_recover<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe: PeId) -> eeh_pe::Report {
+    let report = registry.report_at(pe, Detection { at: platform.now(), address: 0 });
+    platform.wake().wake(pe.tree());
+    report
+}
+
+/// Whether a helper may call `handler` of a device's driver: asked under the `device_lock`, so that a
+/// driver that was bound since the worker looked is not told of what it has not begun.
+///
+/// # Context
+///
+/// Any.
+#[must_use]
+pub fn may_call<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId, handler: crate::Handler) -> bool {
+    let never = DeviceFlags::LOCK_LOST | DeviceFlags::NO_HANDLER;
+    registry
+        .peek_device(device)
+        .is_some_and(|view| !view.flags.intersects(never) && crate::worker::may_hear(view.flags, handler))
+}
+
+/// A driver was bound to a device: what the driver before it heard does not count. Called under the
+/// `device_lock`.
+///
+/// # Context
+///
+/// Any but NMI.
+pub fn driver_bound<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId) {
+    let Some(hold) = registry.get_device(device) else { return };
+    let _ = hold.clear(DeviceFlags::IN_ERROR);
+    let recovering = hold.pe().and_then(|pe| registry.peek(pe));
+    if recovering.is_some_and(|pe| pe.flags.contains(PeFlags::RECOVERING)) {
+        let _ = hold.set(DeviceFlags::NO_HANDLER);
+    }
+}

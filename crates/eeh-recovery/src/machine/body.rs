@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The bodies of the phases: which action comes next.
+
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, DeviceWalk, Env, PeNumber, Time};
+
+use super::action::Action;
+use super::note::Note;
+use super::plan::{Body, Visit};
+use super::recovery::Recovery;
+use super::state::Cue;
+use crate::{DeviceEvent, ErsResult, Report, ResetEvent, Step, Wait};
+
+/// A device as a walk meets it.
+struct Met {
+    id: DeviceId,
+    bdf: Bdf,
+    pe: PeNumber,
+    flags: DeviceFlags,
+}
+
+/// Flags of a device whose driver hears of nothing more.
+const BEYOND: DeviceFlags =
+    DeviceFlags::REMOVED.union(DeviceFlags::PERM_FAILURE).union(DeviceFlags::LOCK_LOST);
+
+impl<E: Env> Recovery<'_, E> {
+    /// The next action of the body; `None` when something else came of it: a note, a wait, a cue.
+    pub(super) fn body(&mut self, now: Time) -> Option<Action> {
+        match self.phase.plan().body {
+            Body::Each(Visit::Call(report)) => self.each_call(report),
+            Body::Each(Visit::Presence) => self.each_presence(),
+            Body::Each(Visit::RemoveUnaware) => self.each_removal(true),
+            Body::Once(action) => Some(action),
+            Body::Reset => Some(self.reset()),
+            Body::Settle if self.begun => {
+                self.finish(Cue::Finished);
+                None
+            }
+            Body::Settle => Some(Action::Link { bus: self.bus }),
+            Body::Restore => self.restore(now),
+            Body::Empty => self.empty(),
+            Body::Pause => {
+                self.pause(now);
+                None
+            }
+            Body::Nothing => None,
+        }
+    }
+
+    /// The next device of the walk, which begins with the body.
+    fn meet(&mut self) -> Option<Met> {
+        if self.walk.is_none() {
+            self.walk = self.root.try_clone().map(DeviceWalk::new);
+        }
+        let hold = self.walk.as_mut()?.next()?;
+        let pe =
+            hold.pe().and_then(|pe| self.root.registry().peek(pe)).map_or(self.root.number(), |v| v.number);
+        Some(Met { id: hold.id(), bdf: hold.bdf(), pe, flags: hold.flags() })
+    }
+
+    fn each_presence(&mut self) -> Option<Action> {
+        if let Some(met) = self.meet() {
+            return Some(Action::Presence(met.id));
+        }
+        if self.any_card {
+            self.finish(Cue::Finished);
+        } else {
+            self.notes.push(Note::Step(Step::Empty));
+            self.finish(Cue::NoCard);
+        }
+        None
+    }
+
+    fn each_call(&mut self, report: Report) -> Option<Action> {
+        if !self.begun {
+            self.begun = true;
+            if report == Report::SlotReset {
+                self.result = ErsResult::None;
+            }
+            self.notes.push(Note::Step(Step::Beginning(report)));
+            return None;
+        }
+        match self.meet() {
+            Some(met) if met.flags.intersects(BEYOND) => {
+                self.notes.push(Note::Device(met.bdf, met.pe, DeviceEvent::NotActionable));
+                None
+            }
+            Some(met) => Some(Action::Call(met.id, report.handler())),
+            None => {
+                let result = report.counts().then_some(self.result);
+                self.notes.push(Note::Step(Step::Finished(report, result)));
+                let cue = self.reported(report);
+                self.finish(cue);
+                None
+            }
+        }
+    }
+
+    /// What a round of calls came to.
+    fn reported(&mut self, report: Report) -> Cue {
+        match report {
+            Report::Frozen => {
+                self.verdict = match self.result {
+                    ErsResult::None => Cue::Unaware,
+                    ErsResult::Disconnect => Cue::Disconnect,
+                    // Only a reset of the PHB clears a fence.
+                    ErsResult::CanRecover if !self.is_phb() => Cue::CanRecover,
+                    ErsResult::NoAerDriver if !self.is_phb() => Cue::Disconnect,
+                    // The slot is frozen, whatever a driver believes to have recovered.
+                    ErsResult::NeedReset
+                    | ErsResult::Recovered
+                    | ErsResult::CanRecover
+                    | ErsResult::NoAerDriver => Cue::NeedReset,
+                };
+                self.verdict
+            }
+            Report::MmioEnabled => match self.result {
+                ErsResult::CanRecover => Cue::CanRecover,
+                ErsResult::NeedReset => Cue::NeedReset,
+                ErsResult::None | ErsResult::NoAerDriver | ErsResult::Recovered | ErsResult::Disconnect => {
+                    Cue::Disconnect
+                }
+            },
+            Report::SlotReset => match self.result {
+                ErsResult::None | ErsResult::Recovered => Cue::Finished,
+                ErsResult::CanRecover
+                | ErsResult::NeedReset
+                | ErsResult::Disconnect
+                | ErsResult::NoAerDriver => Cue::Disconnect,
+            },
+            Report::Resume | Report::PermFailure => Cue::Finished,
+        }
+    }
+
+    /// Devices one by one: never a bridge (its devices go first), never one that is beyond help.
+    fn each_removal(&mut self, unaware: bool) -> Option<Action> {
+        let Some(met) = self.meet() else {
+            self.finish(Cue::Finished);
+            return None;
+        };
+        let skip = DeviceFlags::BRIDGE.union(DeviceFlags::LOCK_LOST);
+        let beyond = unaware && met.flags.intersects(BEYOND);
+        if beyond || met.flags.intersects(skip) {
+            return None;
+        }
+        Some(Action::Remove { device: met.id, unaware })
+    }
+
+    /// The whole bus, unless a device there must be left alone.
+    fn empty(&mut self) -> Option<Action> {
+        self.complete = true;
+        if self.walk.is_some() || self.any_lost() {
+            return self.each_removal(false);
+        }
+        if self.emptied {
+            self.finish(Cue::Finished);
+            return None;
+        }
+        Some(Action::RemoveBus)
+    }
+
+    /// Whether a driver of the PE never came back in some earlier recovery.
+    fn any_lost(&self) -> bool {
+        let Some(tree) = self.root.tree() else { return false };
+        let guard = tree.lock();
+        guard.pe(self.root.id()).is_some_and(|root| {
+            root.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
+        })
+    }
+
+    fn reset(&mut self) -> Action {
+        if self.resetting {
+            return Action::PollReset;
+        }
+        self.resetting = true;
+        self.attempt = self.attempt.saturating_add(1);
+        Action::BeginReset { attempt: self.attempt }
+    }
+
+    fn pause(&mut self, now: Time) {
+        if self.begun || self.pause.is_zero() {
+            self.finish(Cue::Finished);
+            return;
+        }
+        self.begun = true;
+        let (seconds, complete) = (self.pause.as_secs(), self.complete);
+        self.notes.push(Note::Step(Step::Pause { seconds, complete }));
+        self.waiting = Some((now.after(self.pause), Wait::AddBack));
+    }
+
+    /// The attempt failed: once more, or not.
+    pub(super) fn attempt_failed(&mut self) {
+        self.resetting = false;
+        self.waiting = None;
+        if self.attempt < super::recovery::RESET_ATTEMPTS {
+            self.cue(Cue::AttemptFailed);
+        } else {
+            self.notes.push(Note::Reset(ResetEvent::GaveUp { hotplug: self.complete }));
+            self.cue(Cue::GaveUp);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Answers, reduced to the table's cues.
+
+use core::time::Duration;
+
+use eeh_pe::{DeviceId, Env, Time};
+
+use super::action::{Action, Input};
+use super::note::Note;
+use super::recovery::{Recovery, Stage};
+use super::state::{Cue, Phase};
+use crate::{FreezeState, JobAnswer, ResetEvent, ResetPoll, Step, Thaw, Wait};
+
+/// How long firmware may be undecided about a slot. C: `MAX_WAIT_FOR_RECOVERY`
+const STATE_LIMIT: Duration = Duration::from_secs(300);
+/// When firmware does not say how long it wants. C: `EEH_STATE_MIN_WAIT_TIME`
+const STATE_WAIT: Duration = Duration::from_secs(1);
+
+impl Action {
+    /// The device that the action is for.
+    #[must_use]
+    pub const fn device(self) -> Option<DeviceId> {
+        match self {
+            Self::Ready(device)
+            | Self::Restore(device)
+            | Self::Presence(device)
+            | Self::Call(device, _)
+            | Self::Remove { device, .. } => Some(device),
+            Self::Open
+            | Self::Channel { .. }
+            | Self::Mark(_)
+            | Self::Query
+            | Self::Log { .. }
+            | Self::Thaw(_)
+            | Self::BeginReset { .. }
+            | Self::PollReset
+            | Self::Link { .. }
+            | Self::Configure
+            | Self::Unfreeze
+            | Self::Release
+            | Self::RemoveBus
+            | Self::AddBus => None,
+        }
+    }
+}
+
+impl Input {
+    /// The device that the answer is about.
+    #[must_use]
+    pub const fn device(self) -> Option<DeviceId> {
+        match self {
+            Self::Vendor(device, _)
+            | Self::Restored(device)
+            | Self::Gone(device)
+            | Self::Job(device, _)
+            | Self::Late(device) => Some(device),
+            Self::Done
+            | Self::Counted { .. }
+            | Self::State(_)
+            | Self::Reset(_)
+            | Self::Link(_)
+            | Self::BusJob(_)
+            | Self::BusLate
+            | Self::Fenced
+            | Self::Cancel => None,
+        }
+    }
+}
+
+impl<E: Env> Recovery<'_, E> {
+    /// Takes an answer. `false` when it is not to the outstanding action: it then changes nothing.
+    pub fn handle(&mut self, input: Input, now: Time) -> bool {
+        if input == Input::Cancel {
+            self.outstanding = None;
+            self.cue(Cue::Cancelled);
+            return true;
+        }
+        let Some(action) = self.outstanding else { return false };
+        if input.device() != action.device() {
+            return false;
+        }
+        self.outstanding = None;
+        match input {
+            Input::Done => self.done(action),
+            Input::Counted { count, max } => self.counted(count, max),
+            Input::State(state) => self.state(action, state, now),
+            Input::Reset(poll) => self.reset_poll(poll),
+            Input::Link(link) => self.link(link, now),
+            Input::Vendor(_, vendor) => self.vendor(vendor, now),
+            Input::Restored(_) => {
+                self.restored();
+                self.cue(Cue::Answered);
+            }
+            Input::Gone(_) => self.gone(),
+            Input::Job(_, answer) => self.job(action, answer),
+            Input::BusJob(answer) => self.bus_job(action, answer),
+            Input::Late(_) | Input::BusLate => {
+                self.emptied = true;
+                self.cue(Cue::JobLost);
+            }
+            // Unlike the others this is no answer of its own kind: any firmware call can meet a fence.
+            Input::Fenced => self.cue(Cue::Fenced),
+            Input::Cancel => {}
+        }
+        true
+    }
+
+    /// An action of the whole PE is done: on entering and leaving, or the body.
+    fn done(&mut self, action: Action) {
+        if let Stage::Leave(cue) = self.stage {
+            self.cue(cue);
+        } else if let Action::Log { permanent: false } = action {
+            self.cue(self.verdict);
+        } else if matches!(action, Action::Log { permanent: true } | Action::Release) {
+            self.finish(Cue::Finished);
+        }
+    }
+
+    fn counted(&mut self, count: u32, max: u32) {
+        if count > max {
+            self.notes.push(Note::Step(Step::TooManyFailures { count }));
+            self.cue(Cue::OverBudget);
+        } else {
+            self.notes.push(Note::Step(Step::Failures { count, max }));
+            self.cue(Cue::Finished);
+        }
+    }
+
+    fn state(&mut self, action: Action, state: Option<FreezeState>, now: Time) {
+        let limit = *self.deadline.get_or_insert_with(|| now.after(STATE_LIMIT));
+        if let Some(FreezeState::Unavailable { wait }) = state
+            && now < limit
+        {
+            let wait = if wait.is_zero() { STATE_WAIT } else { wait };
+            self.waiting = Some((now.after(wait).min(limit), Wait::FirmwareUnavailable));
+        } else if let Action::Thaw(what) = action {
+            self.finish(if thawed(state, what) { Cue::Finished } else { Cue::GaveUp });
+        } else if action == Action::Unfreeze {
+            self.unfrozen(state);
+        } else {
+            self.slot_state(state);
+        }
+    }
+
+    /// Frozen or not: only a slot that firmware has given up, or cannot decide about, is lost.
+    fn slot_state(&mut self, state: Option<FreezeState>) {
+        match state {
+            None | Some(FreezeState::NotSupported | FreezeState::Unavailable { .. }) => {
+                self.notes.push(Note::Step(Step::PermanentFailure));
+                self.cue(Cue::GaveUp);
+            }
+            Some(
+                FreezeState::Active
+                | FreezeState::MmioFrozen
+                | FreezeState::DmaFrozen
+                | FreezeState::Frozen
+                | FreezeState::InReset
+                | FreezeState::PhbFenced,
+            ) => self.finish(Cue::Finished),
+        }
+    }
+
+    fn unfrozen(&mut self, state: Option<FreezeState>) {
+        if state.is_some_and(FreezeState::is_active) {
+            self.finish(if self.removed { Cue::Removed } else { Cue::Finished });
+            return;
+        }
+        let (state, attempt) = (state.unwrap_or(FreezeState::NotSupported), self.attempt);
+        self.notes.push(Note::Reset(ResetEvent::SlotInactive { state, attempt }));
+        self.attempt_failed();
+    }
+
+    fn reset_poll(&mut self, poll: ResetPoll) {
+        let attempt = self.attempt;
+        match poll {
+            ResetPoll::Wait { until, why } => self.waiting = Some((until, why)),
+            ResetPoll::Done => {
+                self.resetting = false;
+                if attempt > 1 {
+                    self.notes.push(Note::Reset(ResetEvent::Succeeded { attempt }));
+                }
+                self.finish(Cue::Finished);
+            }
+            ResetPoll::Failed(_) => {
+                self.notes.push(Note::Reset(ResetEvent::Failed { attempt }));
+                self.attempt_failed();
+            }
+        }
+    }
+
+    /// The device went away between action and answer.
+    fn gone(&mut self) {
+        if self.phase == Phase::Restore {
+            self.restored();
+        }
+        self.cue(Cue::DeviceGone);
+    }
+
+    fn job(&mut self, action: Action, answer: JobAnswer) {
+        match answer {
+            JobAnswer::Gone => return self.gone(),
+            JobAnswer::Died => return self.cue(Cue::JobLost),
+            JobAnswer::Present => self.any_card = true,
+            JobAnswer::Reported(result) => self.result = self.result.merge(result),
+            JobAnswer::Done => self.removed |= matches!(action, Action::Remove { .. }),
+            JobAnswer::Absent
+            | JobAnswer::NoDriver
+            | JobAnswer::NotAware
+            | JobAnswer::NoHandler
+            | JobAnswer::TooLate => {}
+        }
+        self.cue(Cue::Answered);
+    }
+
+    fn bus_job(&mut self, action: Action, answer: JobAnswer) {
+        self.emptied = true;
+        if answer == JobAnswer::Died {
+            return self.cue(Cue::JobLost);
+        }
+        if answer == JobAnswer::Gone {
+            self.notes.push(Note::Step(Step::BusDisappeared));
+        }
+        if action == Action::AddBus {
+            self.removed = false;
+            self.finish(if self.complete { Cue::Unaware } else { Cue::Finished });
+        } else {
+            self.removed = true;
+            self.cue(if answer == JobAnswer::Gone { Cue::DeviceGone } else { Cue::Answered });
+        }
+    }
+}
+
+/// Whether what was asked for gets through.
+const fn thawed(state: Option<FreezeState>, what: Thaw) -> bool {
+    match what {
+        Thaw::Mmio => matches!(state, Some(FreezeState::Active | FreezeState::DmaFrozen)),
+        Thaw::Dma => matches!(state, Some(FreezeState::Active | FreezeState::MmioFrozen)),
+        Thaw::All => matches!(state, Some(FreezeState::Active)),
+    }
+}

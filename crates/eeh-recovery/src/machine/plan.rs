@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What each phase does: once on entering, in its body, and once when the body is through.
+
+use super::action::{Action, Mark};
+use super::state::Phase;
+use crate::{ChannelState, Handler, Report, Step, Thaw};
+
+/// The body of a phase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// One action for each device of the PE and below it.
+    Each(Visit),
+    /// One action for the PE, repeated while it is answered "not yet".
+    Once(Action),
+    /// The reset attempt.
+    Reset,
+    /// Link, then the time it needs.
+    Settle,
+    /// Readiness and restore of each device in the order of bus numbers.
+    Restore,
+    /// Everything on the bus; device by device when one of them must be left alone.
+    Empty,
+    /// Waits.
+    Pause,
+    /// Nothing.
+    Nothing,
+}
+
+/// What is done with each device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visit {
+    /// Ask its slot.
+    Presence,
+    /// Call its driver.
+    Call(Report),
+    /// Remove it when its driver is unaware.
+    RemoveUnaware,
+}
+
+impl Report {
+    /// The handler that is called.
+    #[must_use]
+    pub const fn handler(self) -> Handler {
+        match self {
+            Self::Frozen => Handler::ErrorDetected(ChannelState::Frozen),
+            Self::MmioEnabled => Handler::MmioEnabled,
+            Self::SlotReset => Handler::SlotReset,
+            Self::Resume => Handler::Resume,
+            Self::PermFailure => Handler::ErrorDetected(ChannelState::PermFailure),
+        }
+    }
+
+    /// Whether the drivers' answers decide anything.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        match self {
+            Self::Frozen | Self::MmioEnabled | Self::SlotReset => true,
+            Self::Resume | Self::PermFailure => false,
+        }
+    }
+}
+
+/// The plan of a phase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// What is said on entering.
+    pub says: Option<Step>,
+    /// What is done on entering.
+    pub enter: Option<Action>,
+    /// The body.
+    pub body: Body,
+    /// What is done when the body is through, before the next phase.
+    pub leave: Option<Action>,
+}
+
+const fn plan(says: Option<Step>, enter: Option<Action>, body: Body, leave: Option<Action>) -> Plan {
+    Plan { says, enter, body, leave }
+}
+
+const QUIET: Action = Action::Channel { state: Some(ChannelState::Frozen), irq: false };
+const AWAKE: Action = Action::Channel { state: Some(ChannelState::Normal), irq: true };
+const SILENT: Action = Action::Channel { state: None, irq: false };
+
+impl Phase {
+    /// What the phase does.
+    #[must_use]
+    pub const fn plan(self) -> Plan {
+        match self {
+            Self::Presence => plan(None, None, Body::Each(Visit::Presence), Some(Action::Open)),
+            Self::ReportFrozen => {
+                plan(Some(Step::NotifyShutdown), Some(QUIET), Body::Each(Visit::Call(Report::Frozen)), None)
+            }
+            Self::SlotState => plan(None, None, Body::Once(Action::Query), None),
+            Self::TempLog => {
+                plan(Some(Step::CollectLog), None, Body::Once(Action::Log { permanent: false }), None)
+            }
+            Self::ThawMmio => plan(Some(Step::EnableIo), None, Body::Once(Action::Thaw(Thaw::Mmio)), None),
+            Self::ReportMmio => {
+                plan(Some(Step::NotifyResumeIo), None, Body::Each(Visit::Call(Report::MmioEnabled)), None)
+            }
+            Self::ThawDma => plan(
+                Some(Step::EnabledDma),
+                None,
+                Body::Once(Action::Thaw(Thaw::Dma)),
+                Some(Action::Mark(Mark::Healed)),
+            ),
+            Self::RemoveAll => {
+                plan(Some(Step::ResetWithHotplug), Some(Action::Mark(Mark::Keep)), Body::Empty, None)
+            }
+            Self::RemoveUnaware => plan(
+                Some(Step::ResetWithoutHotplug),
+                Some(Action::Mark(Mark::Keep)),
+                Body::Each(Visit::RemoveUnaware),
+                None,
+            ),
+            Self::Reset => plan(None, Some(Action::Mark(Mark::Block)), Body::Reset, None),
+            Self::Settle => plan(None, None, Body::Settle, Some(Action::Mark(Mark::Unblock))),
+            Self::Restore => plan(None, Some(Action::Configure), Body::Restore, None),
+            Self::Unfreeze => {
+                plan(None, None, Body::Once(Action::Unfreeze), Some(Action::Mark(Mark::Healed)))
+            }
+            Self::Pause => plan(None, None, Body::Pause, None),
+            Self::AddBack => plan(None, None, Body::Once(Action::AddBus), None),
+            Self::ReportReset => plan(None, Some(AWAKE), Body::Each(Visit::Call(Report::SlotReset)), None),
+            Self::ReportResume => plan(
+                Some(Step::NotifyResume),
+                Some(AWAKE),
+                Body::Each(Visit::Call(Report::Resume)),
+                Some(Action::Mark(Mark::Settled)),
+            ),
+            Self::PermLog => {
+                plan(Some(Step::Unable), None, Body::Once(Action::Log { permanent: true }), None)
+            }
+            Self::ReportFailure => plan(
+                None,
+                Some(SILENT),
+                Body::Each(Visit::Call(Report::PermFailure)),
+                Some(Action::Mark(Mark::Failed)),
+            ),
+            Self::RemoveFailed => plan(None, None, Body::Empty, None),
+            Self::Release => plan(None, None, Body::Once(Action::Release), None),
+            Self::Done => plan(None, None, Body::Nothing, None),
+        }
+    }
+
+    /// The round of calls that the phase is, if it is one.
+    #[must_use]
+    pub const fn report(self) -> Option<Report> {
+        match self.plan().body {
+            Body::Each(Visit::Call(report)) => Some(report),
+            Body::Each(Visit::Presence | Visit::RemoveUnaware)
+            | Body::Once(_)
+            | Body::Reset
+            | Body::Settle
+            | Body::Restore
+            | Body::Empty
+            | Body::Pause
+            | Body::Nothing => None,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! From a report to a recovery, and from a recovery to its end.
+
+use eeh_pe::{Counter, Passed, PeFlags, PeId, PeType, Reported, Time};
+
+use super::{Active, Worker, subject};
+use crate::machine::Recovery;
+use crate::observe::{Outcome, Progress, QueueEvent, RecoveryId, What};
+use crate::targets::{bus_of, pe_target, pe_target_of_view};
+use crate::{ChannelState, FreezeState, PeTarget, Platform, SlotState};
+
+/// The marks that only a running recovery may have. What else it sets is cleared on the way, because
+/// by now ISOLATED and CFG_BLOCKED may be those of another freeze.
+const MARKS: PeFlags = PeFlags::RECOVERING.union(PeFlags::KEEP).union(PeFlags::RESET).union(PeFlags::REMOVED);
+
+impl<'r, P: Platform> Worker<'r, P> {
+    /// A report was taken from the queue.
+    pub(super) fn begin(&mut self, reported: Reported<'r, P::Env>, now: Time) {
+        let registry = self.tree.registry();
+        let Some(view) = registry.peek(reported.pe.id()) else {
+            return self.tell_queue(&reported, QueueEvent::Stale, now);
+        };
+        let covered = self.last.is_some_and(|(pe, at)| pe == view.id && reported.detection.at <= at);
+        if covered && !view.flags.contains(PeFlags::ISOLATED) {
+            return self.tell_absorbed(pe_target_of_view(&view), 1, now);
+        }
+        if view.flags.contains(PeFlags::PASSED) {
+            return self.tell_queue(&reported, QueueEvent::Stale, now);
+        }
+        if !self.platform.params().recovery {
+            return self.tell_queue(&reported, QueueEvent::Dropped, now);
+        }
+        let isolated = view.flags.contains(PeFlags::ISOLATED);
+        let target = self.highest_frozen(pe_target_of_view(&view));
+        if target.pe != view.id {
+            let what = QueueEvent::HandledAtParent { child: view.number };
+            self.tell_of(None, subject(target), What::Queue(what), now);
+        }
+        self.start(target, isolated.then_some(reported.detection.at), now);
+    }
+
+    fn tell_queue(&self, reported: &Reported<'r, P::Env>, what: QueueEvent, now: Time) {
+        let number = reported.pe.number();
+        let phb = reported.pe.kind().contains(PeType::PHB);
+        let subject = if phb { crate::Subject::Phb } else { crate::Subject::Pe(number) };
+        self.tell_of(None, subject, What::Queue(what), now);
+    }
+
+    /// The highest frozen PE at or above `pe`; the PHB's own only when the PHB is fenced.
+    /// C: the loop over parents in `eeh_dev_check_failure`
+    fn highest_frozen(&self, pe: PeTarget) -> PeTarget {
+        if pe.kind.contains(PeType::PHB) {
+            return pe;
+        }
+        let registry = self.tree.registry();
+        let firmware = self.platform.firmware();
+        let mut highest = pe;
+        let mut at = pe;
+        loop {
+            let state = firmware.state(&at);
+            let frozen =
+                matches!(state, Ok(FreezeState::Frozen | FreezeState::MmioFrozen | FreezeState::DmaFrozen));
+            if frozen {
+                highest = at;
+            }
+            let parent = registry.peek(at.pe).and_then(|view| registry.peek(view.parent?));
+            let Some(parent) = parent.map(|view| pe_target_of_view(&view)) else { return highest };
+            if state == Ok(FreezeState::PhbFenced) {
+                return self.phb_pe().unwrap_or(highest);
+            }
+            if parent.kind.contains(PeType::PHB) {
+                return highest;
+            }
+            at = parent;
+        }
+    }
+
+    /// The PHB's own PE.
+    pub(super) fn phb_pe(&self) -> Option<PeTarget> {
+        let guard = self.tree.lock();
+        guard.root().map(|root| pe_target(self.phb, root))
+    }
+
+    /// Marks the PE and all below it, absorbs their reports, and begins. `found` is when the freeze
+    /// was found, `None` for a recovery on request.
+    fn start(&mut self, target: PeTarget, found: Option<Time>, now: Time) {
+        let (root, bus, removed, absorbed) = {
+            let mut guard = self.tree.lock();
+            let Some(pe) = guard.pe(target.pe) else { return };
+            let removed = pe.subtree().any(|pe| pe.flags().contains(PeFlags::KEEP));
+            let bus = bus_of(pe, self.root_bus);
+            let Some(root) = pe.hold() else { return };
+            guard.mark_subtree(target.pe, PeFlags::ISOLATED | PeFlags::RECOVERING);
+            (root, bus, removed, guard.absorb_below(target.pe))
+        };
+        self.tell_absorbed(target, absorbed, now);
+        let pause = self.platform.params().add_back_pause;
+        let machine = Recovery::new(root, bus.unwrap_or(self.root_bus), pause, removed);
+        self.last = Some((target.pe, now));
+        if let Some(found) = found {
+            self.fetch_diag(&target, found, now);
+        }
+        self.activate(target, machine, false, now);
+        if let Some(active) = self.active.take() {
+            self.set_channel(&active, Some(ChannelState::Frozen));
+            self.active = Some(active);
+        }
+    }
+
+    /// The PHB is dead: its devices fail for good. C: the other half of `eeh_handle_special_event`
+    pub(super) fn start_dead(&mut self, now: Time) {
+        let Some(target) = self.phb_pe() else { return };
+        let Some(root) = self.tree.registry().get(target.pe) else { return };
+        let absorbed = {
+            let mut guard = self.tree.lock();
+            guard.mark_subtree(target.pe, PeFlags::ISOLATED | PeFlags::RECOVERING);
+            guard.absorb_below(target.pe)
+        };
+        self.tell_absorbed(target, absorbed, now);
+        self.last = Some((target.pe, now));
+        let machine = Recovery::dead(root, self.root_bus);
+        self.activate(target, machine, true, now);
+    }
+
+    fn tell_absorbed(&self, target: PeTarget, count: u32, now: Time) {
+        if count != 0 {
+            self.tree.registry().stats().add(Counter::Absorbed, u64::from(count));
+            let what = QueueEvent::Absorbed { count };
+            self.tell_of(None, subject(target), What::Queue(what), now);
+        }
+    }
+
+    fn activate(&mut self, target: PeTarget, machine: Recovery<'r, P::Env>, dead: bool, now: Time) {
+        self.serial = self.serial.saturating_add(1);
+        let id = RecoveryId { tree: self.phb.tree, serial: self.serial };
+        let active = Active { id, target, machine, reset: None, job: None, dead, told: None };
+        self.tell(&active, What::Progress(Progress::Began), now);
+        self.active = Some(active);
+    }
+
+    /// A recovery is over: takes its marks away. A freeze since then has its own.
+    pub(super) fn end(&mut self, mut active: Active<'r, P>, outcome: Outcome, now: Time) {
+        if let Some(reset) = active.reset.as_mut() {
+            crate::SlotControl::abandon_reset(self.platform.firmware(), reset);
+        }
+        let root: PeId = active.target.pe;
+        let marks = match outcome {
+            Outcome::Recovered | Outcome::Failed | Outcome::Gone | Outcome::Cancelled => MARKS,
+            // What was removed is added back by the recovery that takes over.
+            Outcome::Fenced => MARKS.difference(PeFlags::KEEP),
+        };
+        {
+            let mut guard = self.tree.lock();
+            guard.clear_subtree(root, marks, Passed::Include);
+            guard.remove_empty(root, now);
+        }
+        self.tell(&active, What::Progress(Progress::Ended(outcome)), now);
+    }
+}

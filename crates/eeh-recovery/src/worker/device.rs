@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What is done with one device through the helper, and what comes of it.
+
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, Env, PeNumber, Time};
+
+use super::{Active, Worker};
+use crate::machine::{Action, Input};
+use crate::observe::DeviceEvent;
+use crate::{
+    BusTarget, ChannelState, Driver, DriverKind, ErsResult, Handler, Job, JobAnswer, PciCore, Platform,
+};
+
+/// A device as it was when its job was prepared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) id: DeviceId,
+    bdf: Bdf,
+    pe: PeNumber,
+    flags: DeviceFlags,
+    pub(super) driver: Option<Driver>,
+}
+
+impl Facts {
+    pub(super) const fn name(&self) -> (Bdf, PeNumber) {
+        (self.bdf, self.pe)
+    }
+}
+
+impl<'r, P: Platform> Worker<'r, P> {
+    /// Starts the job of an action, or answers for it when there is nothing to call.
+    pub(super) fn start_job(&mut self, active: &mut Active<'r, P>, action: Action, now: Time) {
+        let Some(id) = action.device() else {
+            let bus = BusTarget { pe: active.target.pe, phb: self.phb, bus: active.machine.bus() };
+            let job = if action == Action::AddBus { Job::AddBus(bus) } else { Job::RemoveBus(bus) };
+            return self.start_helper(active, action, None, job, now);
+        };
+        let Some((facts, device)) = self.facts(id) else {
+            let _ = active.machine.handle(Input::Gone(id), now);
+            return;
+        };
+        let answer = self.answer_without_job(active, action, &facts, now);
+        if let Some(answer) = answer {
+            let _ = active.machine.handle(Input::Job(id, answer), now);
+            return;
+        }
+        let job = if let Action::Call(_, handler) = action {
+            if let Some(driver) = facts.driver {
+                self.tell_device(active, facts.name(), DeviceEvent::Invoking(driver.name, handler), now);
+            }
+            Job::Call { id, device, handler }
+        } else if let Action::Remove { unaware, .. } = action {
+            if unaware {
+                self.tell_device(active, facts.name(), DeviceEvent::Removing, now);
+            }
+            let set = DeviceFlags::DISCONNECTED;
+            let _ = self.tree.lock().change_device(id, set, DeviceFlags::empty());
+            Job::Remove { id, device }
+        } else {
+            Job::Presence { id, device }
+        };
+        self.start_helper(active, action, Some(facts), job, now);
+    }
+
+    /// The answer to a device's action where there is nobody to call.
+    fn answer_without_job(
+        &self,
+        active: &Active<'r, P>,
+        action: Action,
+        facts: &Facts,
+        now: Time,
+    ) -> Option<JobAnswer> {
+        if let Action::Call(_, handler) = action {
+            return self.call_without_driver(active, facts, handler, now);
+        }
+        let stays =
+            matches!(action, Action::Remove { unaware: true, .. }) && kind(facts) == DriverKind::Aware;
+        stays.then_some(JobAnswer::Absent)
+    }
+
+    /// A live device, the platform's reference to it, and its driver at this moment.
+    fn facts(&self, id: DeviceId) -> Option<(Facts, <P::Env as Env>::Device)> {
+        let (mut facts, device) = {
+            let guard = self.tree.lock();
+            let device = guard.device(id)?;
+            let pe = device.pe()?.number();
+            let facts = Facts { id, bdf: device.info().bdf, pe, flags: device.flags(), driver: None };
+            (facts, device.platform()?)
+        };
+        facts.driver = self.platform.core().driver(&device);
+        Some((facts, device))
+    }
+
+    /// The answer where no handler is to be called. C: the cases of `eeh_pe_report_edev` and of the
+    /// functions that it is given
+    fn call_without_driver(
+        &self,
+        active: &Active<'r, P>,
+        facts: &Facts,
+        handler: Handler,
+        now: Time,
+    ) -> Option<JobAnswer> {
+        let (event, answer) = match facts.driver {
+            None => (DeviceEvent::NoDriver, JobAnswer::NoDriver),
+            Some(Driver { handlers: None, .. }) => (DeviceEvent::NotAware, JobAnswer::NotAware),
+            Some(_) if facts.flags.contains(DeviceFlags::NO_HANDLER) => {
+                (DeviceEvent::TooLate, JobAnswer::TooLate)
+            }
+            Some(driver) if !driver.has(handler) || !may_hear(facts.flags, handler) => {
+                (DeviceEvent::Reports(driver.name, ErsResult::None), JobAnswer::NoHandler)
+            }
+            Some(_) => return None,
+        };
+        self.tell_device(active, facts.name(), event, now);
+        Some(answer)
+    }
+
+    /// What a job's answer changes of the device, and what is told of it.
+    pub(super) fn device_answered(
+        &self,
+        active: &Active<'r, P>,
+        action: Action,
+        facts: &Facts,
+        answer: JobAnswer,
+        now: Time,
+    ) {
+        let Action::Call(_, handler) = action else { return };
+        let name = facts.driver.map_or(crate::DriverName::EMPTY, |driver| driver.name);
+        let event = match answer {
+            JobAnswer::Reported(result) => {
+                self.heard(facts.id, handler, result);
+                DeviceEvent::Reports(name, result)
+            }
+            JobAnswer::NoHandler => DeviceEvent::Reports(name, ErsResult::None),
+            JobAnswer::NoDriver => DeviceEvent::NoDriver,
+            JobAnswer::NotAware => DeviceEvent::NotAware,
+            JobAnswer::TooLate => DeviceEvent::TooLate,
+            JobAnswer::Gone => DeviceEvent::NoDevice,
+            JobAnswer::Present | JobAnswer::Absent | JobAnswer::Done | JobAnswer::Died => return,
+        };
+        self.tell_device(active, facts.name(), event, now);
+    }
+
+    /// A handler was called: remembers that it was, and sends the uevent.
+    fn heard(&self, id: DeviceId, handler: Handler, result: ErsResult) {
+        let told = match handler {
+            Handler::ErrorDetected(ChannelState::PermFailure) => Some(ErsResult::Disconnect),
+            Handler::ErrorDetected(ChannelState::Frozen | ChannelState::Normal) => Some(result),
+            Handler::Resume => Some(ErsResult::Recovered),
+            Handler::MmioEnabled | Handler::SlotReset => None,
+        };
+        let device = {
+            let mut guard = self.tree.lock();
+            if handler == Handler::ErrorDetected(ChannelState::Frozen) {
+                let _ = guard.change_device(id, DeviceFlags::IN_ERROR, DeviceFlags::empty());
+            }
+            guard.device(id).and_then(|device| device.platform())
+        };
+        if let (Some(device), Some(result)) = (device, told) {
+            self.platform.core().uevent(&device, result);
+        }
+    }
+}
+
+fn kind(facts: &Facts) -> DriverKind {
+    facts.driver.map_or(DriverKind::None, |driver| driver.kind())
+}
+
+/// Whether a driver may hear of a reset or resume: only when it heard of the error.
+/// C: `edev->in_error`
+pub(crate) fn may_hear(flags: DeviceFlags, handler: Handler) -> bool {
+    match handler {
+        Handler::SlotReset | Handler::Resume => flags.contains(DeviceFlags::IN_ERROR),
+        Handler::ErrorDetected(_) | Handler::MmioEnabled => true,
+    }
+}

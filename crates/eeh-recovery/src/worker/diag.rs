@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A PHB's error data, fetched before anything that overwrites them is done.
+//!
+//! Every call that changes state on a PHB may clear its error registers, and one set of registers
+//! serves all its PEs. So data are fetched when a recovery begins; and before it changes anything
+//! while another freeze waits, into the second buffer, for that one's recovery.
+
+use eeh_pe::{Env, Time};
+
+use super::{Active, Worker, WorkerStorage};
+use crate::observe::{FirmwareEvent, Observer, Subject, What};
+use crate::{ErrorLog, PeTarget, Platform};
+
+/// Room for a PHB's error data. C: `PNV_PCI_DIAG_BUF_SIZE`
+const SIZE: usize = 8192;
+
+/// Error data of a PHB.
+#[derive(Debug)]
+pub struct DiagBuffer {
+    bytes: [u8; SIZE],
+    len: usize,
+}
+
+impl DiagBuffer {
+    /// Without data.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: [0; SIZE], len: 0 }
+    }
+
+    /// The data.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+}
+
+impl Default for DiagBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The buffers of a worker.
+pub(super) struct Diag<E: Env> {
+    /// Of a freeze that waits.
+    waiting: E::Own<DiagBuffer>,
+    /// Of the freeze that is recovered.
+    current: E::Own<DiagBuffer>,
+    /// When state was changed on the PHB last.
+    changed: Option<Time>,
+    lost: u64,
+}
+
+impl<E: Env> Diag<E> {
+    pub(super) fn new(storage: WorkerStorage<E>) -> Self {
+        Self { waiting: storage.phb_diag, current: storage.recovery_diag, changed: None, lost: 0 }
+    }
+}
+
+impl<'r, P: Platform> Worker<'r, P> {
+    /// Fetches the data of a freeze found at `found`, when its recovery begins.
+    pub(super) fn fetch_diag(&mut self, target: &PeTarget, found: Time, now: Time) {
+        self.diag.current.len = 0;
+        if self.diag.waiting.len != 0 {
+            core::mem::swap(&mut self.diag.waiting, &mut self.diag.current);
+            return;
+        }
+        if self.diag.changed.is_some_and(|changed| found <= changed) {
+            self.diag.lost = self.diag.lost.saturating_add(1);
+            let what = FirmwareEvent::DiagLost { count: self.diag.lost };
+            self.tell_of(None, Subject::Phb, What::Firmware(what), now);
+            return;
+        }
+        let firmware = self.platform.firmware();
+        match firmware.capture(target, &mut self.diag.current.bytes) {
+            Ok(len) => self.diag.current.len = len.min(SIZE),
+            Err(error) => self.tell_call(None, error, now),
+        }
+    }
+
+    /// Something on the PHB is about to change: fetches the data of a freeze that waits.
+    pub(super) fn before_change(&mut self, active: &Active<'r, P>, now: Time) {
+        let waits = self.tree.lock().has_report();
+        if waits && self.diag.waiting.len == 0 {
+            let firmware = self.platform.firmware();
+            if let Ok(len) = firmware.capture(&active.target, &mut self.diag.waiting.bytes) {
+                self.diag.waiting.len = len.min(SIZE);
+            }
+        }
+        self.diag.changed = Some(now);
+    }
+
+    /// Fetches and prints data that belong to no PE of ours.
+    pub(super) fn print_unowned(&mut self, target: &PeTarget, now: Time) {
+        let firmware = self.platform.firmware();
+        let len = match firmware.capture(target, &mut self.diag.current.bytes) {
+            Ok(len) => len.min(SIZE),
+            Err(error) => return self.tell_call(None, error, now),
+        };
+        self.diag.current.len = len;
+        self.print_diag(now);
+    }
+
+    /// Prints the data of the freeze that is recovered, once.
+    pub(super) fn print_diag(&mut self, now: Time) {
+        if self.diag.current.len == 0 {
+            return;
+        }
+        let (phb, observer) = (self.phb, self.platform.observer());
+        let mut line = |text: core::fmt::Arguments<'_>| observer.line(now, &phb, text);
+        self.platform.firmware().print(&phb, self.diag.current.data(), &mut line);
+        self.diag.current.len = 0;
+    }
+}

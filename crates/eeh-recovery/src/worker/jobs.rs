@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Jobs of the helper: started, watched, answered, given up.
+
+use eeh_pe::{DeviceFlags, Time};
+
+use super::{Active, Next, Worker};
+use crate::machine::{Action, Input};
+use crate::observe::{DeviceEvent, Step, What};
+use crate::{DriverName, Helper, Job, JobAnswer, JobId, Platform};
+
+/// A job that has not come back yet.
+pub(super) struct Running {
+    pub(super) id: JobId,
+    pub(super) action: Action,
+    /// The device it is for; `None` for a bus.
+    pub(super) device: Option<super::device::Facts>,
+    started: Time,
+    /// When it is named next.
+    warn: Time,
+    /// When it is given up.
+    limit: Time,
+}
+
+impl Running {
+    fn driver(&self) -> DriverName {
+        self.device.and_then(|d| d.driver).map_or(DriverName::EMPTY, |driver| driver.name)
+    }
+}
+
+impl<'r, P: Platform> Worker<'r, P> {
+    pub(super) fn start_helper(
+        &mut self,
+        active: &mut Active<'r, P>,
+        action: Action,
+        device: Option<super::device::Facts>,
+        job: Job<P::Env>,
+        now: Time,
+    ) {
+        self.jobs = self.jobs.saturating_add(1);
+        let id = JobId(self.jobs);
+        let params = self.platform.params();
+        active.job = Some(Running {
+            id,
+            action,
+            device,
+            started: now,
+            warn: now.after(params.job_warn_after),
+            limit: now.after(params.job_limit),
+        });
+        self.platform.helper().start(self.phb.tree, id, job);
+    }
+
+    /// Names a job that takes long, and gives up one that takes too long.
+    pub(super) fn watch_job(&mut self, active: &mut Active<'r, P>, now: Time) -> Next {
+        let Some(job) = active.job.as_mut() else { return Next::Again };
+        if now < job.warn && now < job.limit {
+            return Next::AwaitJob { deadline: job.warn.min(job.limit) };
+        }
+        if now < job.limit {
+            let seconds = now.since(job.started).as_secs();
+            job.warn = now.after(self.platform.params().job_warn_every);
+            let next = Next::AwaitJob { deadline: job.warn.min(job.limit) };
+            let (device, driver) = (job.device, job.driver());
+            match device {
+                Some(device) => {
+                    self.tell_device(active, device.name(), DeviceEvent::Stuck { driver, seconds }, now);
+                }
+                None => self.tell(active, What::Step(Step::BusStuck { seconds }), now),
+            }
+            return next;
+        }
+        if let Some(job) = active.job.take() {
+            self.platform.helper().abandon(self.phb.tree, job.id);
+            self.lose(active, &job, now);
+            let input = match job.device {
+                Some(device) => Input::Late(device.id),
+                None => Input::BusLate,
+            };
+            let _ = active.machine.handle(input, now);
+        }
+        Next::Again
+    }
+
+    /// The helper is lost with the locks it holds: EEH leaves those devices alone from now on.
+    pub(super) fn lose(&mut self, active: &Active<'r, P>, job: &Running, now: Time) {
+        let lost = DeviceFlags::LOCK_LOST;
+        match job.device {
+            Some(device) => {
+                if !matches!(job.action, Action::Presence(_)) {
+                    let _ = self.tree.lock().change_device(device.id, lost, DeviceFlags::empty());
+                }
+                let driver = job.driver();
+                self.tell_device(active, device.name(), DeviceEvent::HelperLost { driver }, now);
+            }
+            None => {
+                let root = active.target.pe;
+                self.tree.lock().change_subtree_devices(root, lost, DeviceFlags::empty());
+                self.tell(active, What::Step(Step::BusHelperLost), now);
+            }
+        }
+    }
+
+    /// A job came back in time.
+    pub(super) fn answered(
+        &mut self,
+        active: &mut Active<'r, P>,
+        job: &Running,
+        answer: JobAnswer,
+        now: Time,
+    ) {
+        if answer == JobAnswer::Died {
+            self.lose(active, job, now);
+        }
+        let input = match job.device {
+            Some(device) => {
+                self.device_answered(active, job.action, &device, answer, now);
+                Input::Job(device.id, answer)
+            }
+            None => Input::BusJob(answer),
+        };
+        let _ = active.machine.handle(input, now);
+    }
+}

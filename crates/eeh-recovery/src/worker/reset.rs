@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Resets, links, readiness and restore of one device; and how hardware is left.
+
+use eeh_pe::{DeviceFlags, DeviceId, Passed, PeFlags, PeType, Time};
+
+use super::act::is_saved;
+use super::{Active, Worker};
+use crate::config_space::{reg, restore};
+use crate::machine::{Input, Link};
+use crate::observe::{ResetEvent, Step, What};
+use crate::targets::{bridge_above, device_target, pe_target, reset_point};
+use crate::{
+    ConfigSpace, FirmwareError, FreezeState, PciCore, Platform, ResetKind, ResetPoll, SlotControl, SlotState,
+    Thaw, Width,
+};
+
+/// The PE's bridge is not one we know.
+const NO_BRIDGE: FirmwareError = FirmwareError::Missing { call: "bridge above the PE" };
+
+impl<'r, P: Platform> Worker<'r, P> {
+    pub(super) fn begin_reset(&mut self, active: &mut Active<'r, P>, attempt: u32, now: Time) -> Input {
+        let core = self.platform.core();
+        let mut fundamental = false;
+        self.for_each(active, |_, device| fundamental |= core.needs_fundamental(&device));
+        let kind = if fundamental { ResetKind::Fundamental } else { ResetKind::Hot };
+        self.tell(active, What::Reset(ResetEvent::Begins { kind, attempt }), now);
+        self.before_change(active, now);
+        let firmware = self.platform.firmware();
+        if !active.target.kind.contains(PeType::PHB) {
+            // Accesses during the reset are dropped. A freeze that is there already is no failure.
+            let result = firmware.freeze(&active.target);
+            self.tell_failed(active, result, now);
+        }
+        let point = {
+            let guard = self.tree.lock();
+            let bus = active.machine.bus();
+            guard.pe(active.target.pe).and_then(|pe| reset_point(&guard, self.phb, pe, bus, self.root_bus))
+        };
+        let Some(point) = point else {
+            return Input::Reset(ResetPoll::Failed(NO_BRIDGE));
+        };
+        active.reset = Some(firmware.begin_reset(&active.target, &point, kind));
+        self.poll_reset(active, now)
+    }
+
+    pub(super) fn poll_reset(&mut self, active: &mut Active<'r, P>, now: Time) -> Input {
+        let Some(reset) = active.reset.as_mut() else {
+            return Input::Reset(ResetPoll::Failed(NO_BRIDGE));
+        };
+        let poll = self.platform.firmware().poll_reset(reset, now);
+        match poll {
+            ResetPoll::Wait { .. } => {}
+            ResetPoll::Done => active.reset = None,
+            ResetPoll::Failed(error) => {
+                active.reset = None;
+                self.tell_call(Some(active.id), error, now);
+                if self.query(active, &active.target, now) == Input::Fenced {
+                    return Input::Fenced;
+                }
+            }
+        }
+        Input::Reset(poll)
+    }
+
+    /// The link of the port above a bus.
+    pub(super) fn link(&self, bus: u8) -> Input {
+        let port = {
+            let guard = self.tree.lock();
+            bridge_above(&guard, bus).map(|bridge| device_target(self.phb, bridge))
+        };
+        let Some(port) = port.filter(|port| port.link_active_reporting && port.pcie_cap != 0) else {
+            return Input::Link(Link::Unknown);
+        };
+        let offset = port.pcie_cap.saturating_add(reg::LINK_STATUS);
+        let up = match self.platform.firmware().read(&port, offset, Width::Half) {
+            Ok(status) => status & 0xffff != 0xffff && status & reg::LINK_ACTIVE != 0,
+            Err(_) => false,
+        };
+        Input::Link(if up { Link::Up } else { Link::Down })
+    }
+
+    pub(super) fn ready(&self, device: DeviceId) -> Input {
+        let Some((target, ..)) = self.look_at(device) else { return Input::Gone(device) };
+        let vendor = self.platform.firmware().read(&target, reg::ID, Width::Half).unwrap_or(0xffff);
+        Input::Vendor(device, u16::try_from(vendor & 0xffff).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn restore(&self, active: &Active<'r, P>, device: DeviceId, now: Time) -> Input {
+        let Some((target, saved, _)) = self.look_at(device) else { return Input::Gone(device) };
+        let firmware = self.platform.firmware();
+        let bridge = target.flags.contains(DeviceFlags::BRIDGE);
+        if is_saved(&saved) {
+            let result = restore(firmware, &target, bridge, &saved);
+            self.tell_failed(active, result, now);
+        }
+        let result = firmware.reinit(&target);
+        self.tell_failed(active, result, now);
+        Input::Restored(device)
+    }
+
+    /// Leaves hardware as whoever comes next needs it: no reset, no freeze, no blocked configuration
+    /// space. A PE that was inserted meanwhile is handed over healthy, or as a new event.
+    pub(super) fn release(&mut self, active: &mut Active<'r, P>, now: Time) -> Input {
+        let firmware = self.platform.firmware();
+        if let Some(mut reset) = active.reset.take() {
+            firmware.abandon_reset(&mut reset);
+        }
+        let root = active.target.pe;
+        let marks = PeFlags::RECOVERING
+            | PeFlags::CFG_BLOCKED
+            | PeFlags::RESET
+            | PeFlags::KEEP
+            | PeFlags::REMOVED
+            | PeFlags::ISOLATED;
+        if active.dead {
+            let mut guard = self.tree.lock();
+            guard.clear_subtree(root, marks.difference(PeFlags::ISOLATED), Passed::Include);
+            return Input::Done;
+        }
+        self.before_change(active, now);
+        let result = firmware.thaw(&active.target, Thaw::All);
+        self.tell_failed(active, result, now);
+        let successor = {
+            let mut guard = self.tree.lock();
+            guard.clear_subtree(root, marks, Passed::Include);
+            guard.successor_of(root).and_then(|id| guard.pe(id)).map(|pe| pe_target(self.phb, pe))
+        };
+        if let Some(successor) = successor {
+            let healthy = firmware.state(&successor).is_ok_and(FreezeState::is_active);
+            self.tell(active, What::Step(Step::Successor { healthy }), now);
+            if !healthy {
+                let at = eeh_pe::Detection { at: now, address: 0 };
+                let _ = self.tree.registry().isolate_at(successor.pe, at);
+            }
+        }
+        Input::Done
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Errors that nobody read all ones for: firmware is asked, and what it tells becomes a normal event.
+//!
+//! C handles such errors where it asks. Here asking only isolates and queues, so an error found by
+//! firmware and one found by a driver take the same way. The interrupt is armed again once, when
+//! firmware has no more that is new.
+
+use eeh_pe::{Detection, Isolate, PeFlags, PeNumber, Time};
+
+use super::{Worker, subject};
+use crate::observe::{FirmwareEvent, What};
+use crate::targets::pe_target;
+use crate::{ErrorSource, Location, NextError, PciCore, PeTarget, Platform, Wake};
+
+/// Errors to print and forget, or of PEs that nobody has, that are taken in a row: firmware that
+/// never comes to an end is left to the next interrupt.
+const IN_A_ROW: u32 = 16;
+
+/// What asking came to.
+enum Asked {
+    /// Nothing new.
+    Nothing,
+    /// Something that is done with.
+    Handled,
+    /// An event, or a recovery.
+    Begun,
+}
+
+impl<'r, P: Platform> Worker<'r, P> {
+    /// Asks firmware until it has nothing new, or an event has come of it.
+    pub(super) fn ask_firmware(&mut self, now: Time) {
+        for _ in 0..IN_A_ROW {
+            match self.ask_once(now) {
+                Asked::Handled => {}
+                // Asked again when the event is dealt with; the interrupt stays masked until then.
+                Asked::Begun => return,
+                Asked::Nothing => break,
+            }
+        }
+        self.asked = false;
+        self.platform.firmware().rearm(&self.phb);
+    }
+
+    fn ask_once(&mut self, now: Time) -> Asked {
+        let Some((phb_pe, flags)) = self.phb_state() else { return Asked::Nothing };
+        if flags.contains(PeFlags::ISOLATED) {
+            return Asked::Nothing;
+        }
+        let core = self.platform.core();
+        let location = core.phb_location(&self.phb);
+        let error = match self.platform.firmware().next_error(&self.phb) {
+            Ok(error) => error,
+            Err(error) => {
+                self.tell_call(None, error, now);
+                return Asked::Nothing;
+            }
+        };
+        match error {
+            NextError::None => Asked::Nothing,
+            NextError::Informative => {
+                self.tell_firmware(phb_pe, FirmwareEvent::Informative(location), now);
+                self.print_unowned(&phb_pe, now);
+                Asked::Handled
+            }
+            NextError::FrozenPe(number) => self.frozen(phb_pe, number, location, now),
+            NextError::FencedPhb => {
+                self.tell_firmware(phb_pe, FirmwareEvent::Fenced(location), now);
+                self.isolate(phb_pe, now)
+            }
+            NextError::DeadPhb => {
+                self.tell_firmware(phb_pe, FirmwareEvent::DeadPhb(location), now);
+                self.start_dead(now);
+                Asked::Begun
+            }
+            NextError::DeadIoc => {
+                self.tell_firmware(phb_pe, FirmwareEvent::DeadIoc, now);
+                // The other PHBs of the hub find out for themselves. Each of them asks the others only
+                // once: its PE is isolated from then on.
+                let others = self.tree.registry().trees().map(|tree| tree.id());
+                for tree in others.filter(|&tree| tree != self.phb.tree) {
+                    self.platform.wake().request_check(tree);
+                }
+                self.start_dead(now);
+                Asked::Begun
+            }
+        }
+    }
+
+    fn phb_state(&self) -> Option<(PeTarget, PeFlags)> {
+        let guard = self.tree.lock();
+        guard.root().map(|root| (pe_target(self.phb, root), root.flags()))
+    }
+
+    /// Firmware names a frozen PE.
+    fn frozen(&mut self, phb_pe: PeTarget, number: PeNumber, phb: Location, now: Time) -> Asked {
+        let found = {
+            let guard = self.tree.lock();
+            guard.find(number).map(|pe| {
+                let device = pe.subtree().flat_map(|pe| pe.devices()).find_map(|device| device.platform());
+                (pe_target(self.phb, pe), pe.flags(), device)
+            })
+        };
+        let Some((target, flags, device)) = found else {
+            self.tell_firmware(phb_pe, FirmwareEvent::ClearUnknown { number, phb }, now);
+            self.print_unowned(&phb_pe, now);
+            if let Err(error) = self.platform.firmware().clear_unknown(&self.phb, number) {
+                self.tell_call(None, error, now);
+                return Asked::Nothing;
+            }
+            return Asked::Handled;
+        };
+        if flags.intersects(PeFlags::ISOLATED | PeFlags::PASSED) {
+            return Asked::Nothing;
+        }
+        let core = self.platform.core();
+        let pe = device.map_or(Location::new("N/A"), |device| core.location(&device));
+        self.tell_firmware(target, FirmwareEvent::Frozen { pe, phb }, now);
+        self.isolate(target, now)
+    }
+
+    fn isolate(&self, target: PeTarget, now: Time) -> Asked {
+        let at = Detection { at: now, address: 0 };
+        match self.tree.registry().isolate_at(target.pe, at) {
+            Isolate::Won => Asked::Begun,
+            Isolate::AlreadyIsolated | Isolate::Stale => Asked::Nothing,
+        }
+    }
+
+    fn tell_firmware(&self, target: PeTarget, event: FirmwareEvent, now: Time) {
+        self.tell_of(None, subject(target), What::Firmware(event), now);
+    }
+}
