@@ -2,6 +2,7 @@
 //! A simulated POWER machine: hardware, firmware, a PCI core, drivers, time.
 
 pub mod drivers;
+pub mod engine;
 pub mod hw;
 pub mod linux;
 pub mod opal;

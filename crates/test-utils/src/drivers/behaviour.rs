@@ -204,6 +204,10 @@ impl Driver {
 
     /// An error handler, but for the time it takes.
     pub fn handle(&self, step: Step, io: &dyn DeviceIo) -> ErsResult {
+        if step == Step::SlotReset {
+            // A device fresh from reset decodes no memory: reading before this would freeze it again.
+            io.enable();
+        }
         self.read_if_asked(step, io);
         match step {
             Step::ErrorDetected => self.error_detected(),
@@ -244,7 +248,6 @@ impl Driver {
         if self.temper.fails.has(Step::SlotReset) {
             return ErsResult::Disconnect;
         }
-        io.enable();
         if io.has_registers() && io.read(SETTINGS) != self.with(|state| state.token) {
             self.with(|state| state.forgotten = state.forgotten.saturating_add(1));
         }

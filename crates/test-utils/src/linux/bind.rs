@@ -4,6 +4,8 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use eeh_recovery::driver_bound;
+
 use super::SimLinux;
 use super::access::Io;
 use super::console::Source;
@@ -55,6 +57,9 @@ impl SimLinux {
         match driver.probe(&Io::new(self, device)) {
             Ok(()) => {
                 device.set_driver(Some(driver));
+                if let Some(id) = device.eeh() {
+                    driver_bound(self.registry(), id);
+                }
             }
             Err(error) => {
                 let text = format_args!("{} {device}: probe failed: {error}", driver.name());

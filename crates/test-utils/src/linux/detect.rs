@@ -2,17 +2,18 @@
 //! Where all ones enter EEH.
 
 use eeh_pe::DeviceId;
-use eeh_recovery::{Handler, JobAnswer};
+use eeh_recovery::{Check, Context, check_failure, dev_check_failure};
 
 use super::SimLinux;
 
-/// A register of a device read as all ones. C: `eeh_check_failure`
-pub(super) fn address(_linux: &SimLinux, _address: u64) {}
+impl SimLinux {
+    /// Checks an address that read as all ones, as every `readl` does. C: `eeh_check_failure`
+    pub fn check_address(&self, address: u64) -> Check {
+        check_failure(self, self.registry(), address, Context::Normal)
+    }
 
-/// Configuration space of a device read as all ones. C: `eeh_dev_check_failure`
-pub(super) fn device(_linux: &SimLinux, _id: DeviceId) {}
-
-/// Whether an error handler may be called, asked under `device_lock`.
-pub(super) fn may_call(_linux: &SimLinux, _id: DeviceId, _handler: Handler) -> Result<(), JobAnswer> {
-    Ok(())
+    /// Checks a device whose configuration space read as all ones. C: `eeh_dev_check_failure`
+    pub fn check_device(&self, id: DeviceId) -> Check {
+        dev_check_failure(self, self.registry(), id, Context::Normal)
+    }
 }

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, DeviceId};
-use eeh_recovery::{BusTarget, Handler, Job, JobAnswer};
+use eeh_recovery::{BusTarget, Handler, Job, JobAnswer, may_call};
 
+use super::SimLinux;
 use super::access::Io;
 use super::bind::Died;
 use super::device::SimDevice;
 use super::env::SimEnv;
 use super::mailbox::Started;
 use super::phb::SimPhb;
-use super::{SimLinux, detect};
 use crate::drivers::{Driver, Step};
 
 impl SimLinux {
@@ -50,12 +50,12 @@ impl SimLinux {
         if device.is_gone() {
             return JobAnswer::Gone;
         }
-        if let Err(answer) = detect::may_call(self, id, handler) {
-            return answer;
-        }
         let Some(driver) = device.driver() else { return JobAnswer::NoDriver };
         if !driver.aware() {
             return JobAnswer::NotAware;
+        }
+        if !may_call(self.registry(), id, handler) {
+            return JobAnswer::TooLate;
         }
         let step = Step::from(handler);
         if self.run(device, &driver, step).await == Err(Died) {

@@ -75,7 +75,8 @@ impl SimPhbs {
                 PhbKind::Phb3 => PhbModel::Phb3,
                 PhbKind::Phb4 | PhbKind::Phb5 => PhbModel::Phb4,
             };
-            let diag_size = PhbFacts::DEFAULT_DIAG_SIZE;
+            let diag_size =
+                machine.phb(phb.number).map_or(PhbFacts::DEFAULT_DIAG_SIZE, |hardware| hardware.diag_size());
             (u64::from(phb.number), PhbFacts { model, hub: 0, diag_size, pe_count: phb.pe_count })
         });
         Self { facts: facts.collect(), interrupts, machine, console, pace }

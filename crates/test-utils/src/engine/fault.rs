@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What is done to a machine, and when.
+
+use eeh_pe::{Bdf, Time};
+
+/// Something done to the machine from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// A load that nobody answers, as Linux's `eeh_dev_break`; then a read by the device's driver.
+    Break(u32, Bdf),
+    /// The PE of a function is frozen by an error that no driver notices: firmware's interrupt tells.
+    Freeze(u32, Bdf),
+    /// The PHB is fenced.
+    Fence(u32),
+    /// The PHB is broken for good.
+    Kill(u32),
+    /// The device is removed by an administrator, with all below it.
+    Remove(u32, Bdf),
+    /// The card is pulled, and removed when Linux notices.
+    Pull(u32, Bdf),
+    /// The PHB is scanned for new devices.
+    Rescan(u32),
+    /// The PHB is removed (DLPAR).
+    RemovePhb(u32),
+    /// The driver is unbound.
+    Unbind(u32, Bdf),
+    /// A driver is bound.
+    Bind(u32, Bdf),
+}
+
+impl Fault {
+    /// The PHB that it is done to.
+    #[must_use]
+    pub const fn phb(self) -> u32 {
+        match self {
+            Self::Break(phb, _)
+            | Self::Freeze(phb, _)
+            | Self::Remove(phb, _)
+            | Self::Pull(phb, _)
+            | Self::Unbind(phb, _)
+            | Self::Bind(phb, _)
+            | Self::Fence(phb)
+            | Self::Kill(phb)
+            | Self::Rescan(phb)
+            | Self::RemovePhb(phb) => phb,
+        }
+    }
+}
+
+/// A fault and its moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Planned {
+    /// When, counted from the end of boot.
+    pub at: Time,
+    /// What.
+    pub fault: Fault,
+}

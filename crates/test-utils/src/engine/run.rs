@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The loop.
+
+use core::task::Waker;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use eeh_pe::{Bdf, Time, TreeId};
+use eeh_recovery::{DiagBuffer, Worker, WorkerStorage};
+
+use super::agenda::Agenda;
+use super::fault::{Fault, Planned};
+use super::outcome::Pause;
+use super::tasks::Tasks;
+use super::worker::{Seat, Turn};
+use crate::linux::SimLinux;
+use crate::task::VirtualTime;
+
+/// The run makes no progress: something asks for another turn again and again at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no progress at {at:?}: more than {turns} turns at one moment")]
+pub struct Stalled {
+    /// Where virtual time stands.
+    pub at: Time,
+    /// How many turns it took.
+    pub turns: u32,
+}
+
+enum Event {
+    /// A worker's turn, if it is still that one.
+    Turn(TreeId, u64),
+    /// A task's timer.
+    Timer(Waker),
+    /// A fault.
+    Fault(Fault),
+    /// A driver's heartbeat.
+    Beat(u32, Bdf),
+}
+
+/// Runs everything over virtual time.
+pub struct Engine<'a> {
+    pub(super) linux: &'a SimLinux,
+    time: Arc<VirtualTime>,
+    agenda: Agenda<Event>,
+    tasks: Tasks<'a>,
+    workers: BTreeMap<TreeId, Seat<'a>>,
+    pub(super) pauses: Vec<Pause>,
+    /// Devices taken away by request.
+    pub(super) removed: BTreeSet<(u32, Bdf)>,
+    faults: usize,
+    timers: usize,
+    beat: Duration,
+    now: Time,
+}
+
+impl<'a> Engine<'a> {
+    /// More turns than anything sensible takes at one moment.
+    const MOST_TURNS: u32 = 1_000_000;
+
+    /// An engine for `linux`; `None` when that was booted with a real clock.
+    #[must_use]
+    pub fn new(linux: &'a SimLinux) -> Option<Self> {
+        let time = linux.virtual_time()?.clone();
+        let now = time.now();
+        let functions: usize = linux.phbs().iter().map(|phb| phb.devices().len()).sum();
+        // A tenth of a second, and more on large machines, so that beats stay a small part of a run.
+        let beat = Duration::from_millis(100 + functions as u64);
+        Some(Self {
+            linux,
+            time,
+            agenda: Agenda::default(),
+            tasks: Tasks::default(),
+            workers: BTreeMap::new(),
+            pauses: Vec::new(),
+            removed: BTreeSet::new(),
+            faults: 0,
+            timers: 0,
+            beat,
+            now,
+        })
+    }
+
+    /// Enters a fault.
+    pub fn plan(&mut self, planned: Planned) {
+        self.faults += 1;
+        self.agenda.add(planned.at, Event::Fault(planned.fault));
+    }
+
+    /// Runs until everything is quiet, or until `limit`. Answers whether it got quiet.
+    ///
+    /// # Errors
+    ///
+    /// [`Stalled`] when time stands still.
+    pub fn run_until_quiet(&mut self, limit: Time) -> Result<bool, Stalled> {
+        self.start_beats();
+        let mut quiet_since = None;
+        let mut turns = 0;
+        self.settle()?;
+        loop {
+            if self.is_quiet() {
+                let since = *quiet_since.get_or_insert(self.now);
+                // Every driver had its turn and found nothing: over.
+                if self.now.since(since) > self.beat {
+                    return Ok(true);
+                }
+            } else {
+                quiet_since = None;
+            }
+            let Some((at, event)) = self.agenda.pop() else { return Ok(true) };
+            if at > limit {
+                return Ok(self.is_quiet());
+            }
+            turns = if at > self.now { 0 } else { turns + 1 };
+            if turns > Self::MOST_TURNS {
+                return Err(Stalled { at: self.now, turns });
+            }
+            self.now = self.now.max(at);
+            self.time.set(self.now);
+            self.happen(event);
+            self.settle()?;
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.faults == 0 && self.timers == 0 && self.workers.values().all(Seat::is_idle)
+    }
+
+    fn start_beats(&mut self) {
+        for phb in self.linux.phbs() {
+            for device in phb.devices() {
+                let (number, bdf) = (device.phb_number(), device.bdf());
+                let salt = u64::from(number) << 20 | u64::from(bdf.0);
+                let span = self.beat.as_nanos() as u64;
+                let first = self.now.after(Duration::from_nanos(self.linux.random(salt) % span));
+                self.agenda.add(first, Event::Beat(number, bdf));
+            }
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Turn(tree, turn) => self.turn(tree, turn),
+            Event::Timer(waker) => {
+                self.timers -= 1;
+                waker.wake();
+            }
+            Event::Fault(fault) => {
+                self.faults -= 1;
+                self.inject(fault);
+            }
+            Event::Beat(phb, bdf) => {
+                let _ = self.linux.beat(phb, bdf);
+                self.agenda.add(self.now.after(self.beat), Event::Beat(phb, bdf));
+            }
+        }
+    }
+
+    fn turn(&mut self, tree: TreeId, turn: u64) {
+        let Some(seat) = self.workers.get_mut(&tree).filter(|seat| seat.turn == turn) else { return };
+        match seat.step(tree, self.linux, self.now, &mut self.pauses) {
+            Turn::At(at) => self.plan_turn(tree, at),
+            Turn::WhenWoken => {}
+            Turn::Never => {
+                self.workers.remove(&tree);
+            }
+        }
+    }
+
+    fn plan_turn(&mut self, tree: TreeId, at: Time) {
+        if let Some(seat) = self.workers.get_mut(&tree) {
+            seat.turn += 1;
+            self.agenda.add(at, Event::Turn(tree, seat.turn));
+        }
+    }
+
+    /// Lets everything run that can run now: new workers, letters, helpers, tasks.
+    fn settle(&mut self) -> Result<(), Stalled> {
+        for _ in 0..Self::MOST_TURNS {
+            let busy = self.hire() | self.deliver() | self.run_task();
+            for (at, waker) in self.linux_timers() {
+                self.timers += 1;
+                self.agenda.add(at, Event::Timer(waker));
+            }
+            self.time.set(self.now);
+            if !busy {
+                return Ok(());
+            }
+        }
+        Err(Stalled { at: self.now, turns: Self::MOST_TURNS })
+    }
+
+    fn linux_timers(&self) -> Vec<(Time, Waker)> {
+        self.time.take_timers()
+    }
+
+    /// Seats workers for trees that came.
+    fn hire(&mut self) -> bool {
+        let new = self.linux.take_new_trees();
+        for id in &new {
+            let Some(tree) = self.linux.registry().tree(*id) else { continue };
+            let storage = WorkerStorage {
+                phb_diag: Box::new(DiagBuffer::new()),
+                recovery_diag: Box::new(DiagBuffer::new()),
+            };
+            self.workers.insert(*id, Seat::new(Worker::new(self.linux, tree, storage)));
+            self.plan_turn(*id, self.now);
+        }
+        !new.is_empty()
+    }
+
+    /// Plans turns for workers that have letters, and starts their helpers' jobs.
+    fn deliver(&mut self) -> bool {
+        let news = self.linux.mailboxes().take_news();
+        let linux = self.linux;
+        for tree in &news {
+            while let Some(job) = linux.mailboxes().take_job(*tree) {
+                self.tasks.spawn(Box::pin(async move {
+                    linux.help(job).await;
+                }));
+            }
+            if let Some(at) = self.workers.get(tree).map(|seat| seat.free_at(linux.now())) {
+                self.plan_turn(*tree, at);
+            }
+        }
+        !news.is_empty()
+    }
+
+    fn run_task(&mut self) -> bool {
+        self.time.set(self.now);
+        self.tasks.run_one()
+    }
+
+    /// Tasks that have not come back.
+    pub(super) fn stuck(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// The present.
+    pub(super) const fn now(&self) -> Time {
+        self.now
+    }
+
+    fn inject(&mut self, fault: Fault) {
+        let linux = self.linux;
+        match fault {
+            Fault::Break(phb, bdf) => linux.break_device(phb, bdf),
+            Fault::Freeze(phb, bdf) => {
+                if let Some((hw, pe)) =
+                    linux.hardware(phb).and_then(|hw| hw.pe_of(bdf).map(|pe| (hw.clone(), pe)))
+                {
+                    hw.freeze(pe);
+                }
+            }
+            Fault::Fence(phb) => {
+                if let Some(hw) = linux.hardware(phb) {
+                    hw.fence();
+                }
+            }
+            Fault::Kill(phb) => {
+                if let Some(hw) = linux.hardware(phb) {
+                    hw.kill();
+                }
+            }
+            Fault::Remove(phb, bdf) | Fault::Pull(phb, bdf) => {
+                self.note_removed(phb, bdf);
+                let pulled = matches!(fault, Fault::Pull(..));
+                self.tasks.spawn(Box::pin(async move {
+                    // A device that is gone already is what was asked for.
+                    let _ = if pulled { linux.pull(phb, bdf).await } else { linux.remove(phb, bdf).await };
+                }));
+            }
+            Fault::Rescan(phb) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.rescan(phb).await;
+            })),
+            Fault::RemovePhb(phb) => {
+                let all = linux.phb(phb).map(|phb| phb.devices()).unwrap_or_default();
+                self.removed.extend(all.iter().map(|d| (phb, d.bdf())));
+                self.tasks.spawn(Box::pin(async move {
+                    let _ = linux.remove_phb(phb).await;
+                }));
+            }
+            Fault::Unbind(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.unbind(phb, bdf).await;
+            })),
+            Fault::Bind(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.bind(phb, bdf).await;
+            })),
+        }
+    }
+
+    /// A device and all below it go by request.
+    fn note_removed(&mut self, number: u32, bdf: Bdf) {
+        let Some(phb) = self.linux.phb(number) else { return };
+        let Some(device) = phb.device(bdf) else { return };
+        self.removed.insert((number, bdf));
+        let below = device.identity().buses.map(|b| phb.below(b.secondary)).unwrap_or_default();
+        self.removed.extend(below.iter().map(|d| (number, d.bdf())));
+    }
+}
