@@ -135,7 +135,7 @@ impl State {
         } else if caps.pm != 0 && w.offset == caps.pm + 4 {
             // D3hot to D0 without No_Soft_Reset: the function starts afresh, without a reset line.
             if w.before & 3 == 3 && w.after & 3 == 0 && w.after & 8 == 0 {
-                self.fabric.get_mut(i).forget(false);
+                self.forget_alone(i, now);
             }
         } else if f.is_bridge() && f.has_power_control() && w.offset == caps.express + 0x18 {
             self.slot_power(i, w, now);
@@ -144,7 +144,17 @@ impl State {
 
     fn flr(&mut self, i: Index, now: Time) {
         self.wire.function += 1;
+        self.forget_alone(i, now);
         self.fabric.function_reset(i, now);
+    }
+
+    /// Function `i` starts afresh, without a line: the lines that it asserted are released.
+    fn forget_alone(&mut self, i: Index, now: Time) {
+        let asserted = self.drop_lines(i);
+        self.fabric.get_mut(i).forget(false);
+        if asserted {
+            self.fabric.retrain(i, now);
+        }
     }
 
     fn bridge_control(&mut self, i: Index, w: Written, now: Time) {
@@ -184,8 +194,9 @@ impl State {
         self.fabric.assert_reset(&members, power_on);
     }
 
-    /// Bridge `i` is about to forget: the lines that it asserts by its registers go inactive.
-    pub(crate) fn drop_lines(&mut self, i: Index) {
+    /// Bridge `i` is about to forget: the lines that it asserts by its registers go inactive. Answers
+    /// whether there were any.
+    pub(crate) fn drop_lines(&mut self, i: Index) -> bool {
         let f = self.fabric.get(i);
         let lines = [f.asserts_secondary_reset(), f.slot_is_off()];
         for (line, secondary) in lines.into_iter().zip([true, false]) {
@@ -196,6 +207,7 @@ impl State {
                 edges.1 += 1;
             }
         }
+        lines != [false; 2]
     }
 
     /// Releases it; links train from `now` on.

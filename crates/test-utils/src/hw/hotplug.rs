@@ -37,6 +37,7 @@ impl Phb {
                 s.fabric.get_mut(m).present = true;
             }
             for &m in &members {
+                s.drop_lines(m);
                 s.fabric.get_mut(m).forget(true);
             }
             s.fabric.power_up(i, now);

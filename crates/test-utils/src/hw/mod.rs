@@ -13,6 +13,8 @@
 //! common to two PHBs.
 
 mod access;
+#[cfg(test)]
+mod chaos;
 mod clock;
 mod config;
 mod decode;

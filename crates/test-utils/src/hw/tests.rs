@@ -50,15 +50,23 @@ fn secondary_reset(phb: &Phb, bridge: Bdf, on: bool) {
 }
 
 #[test]
-fn every_bar_of_the_fixture_answers_and_keeps_what_is_written() {
-    let spec = spec();
-    let machine = Machine::new(&spec, Arc::new(VirtualClock::new()));
+fn every_bar_of_the_fixtures_answers_and_keeps_what_is_written() {
+    for name in ["powernv9", "powernv10"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
+        let spec = Topology::load(path).expect("the fixture loads");
+        let machine = Machine::new(&spec, Arc::new(VirtualClock::new()));
+        assert_eq!(bars_that_answer(&spec, &machine), 12, "{name}");
+        assert!(machine.phbs().all(|p| p.freezes() == 0));
+    }
+}
+
+fn bars_that_answer(spec: &MachineSpec, machine: &Machine) -> u32 {
     let mut bars = 0;
     for phb in &spec.phbs {
         let hw = machine.phb(phb.number).unwrap();
         for f in &phb.functions {
             assert_eq!(read(&hw, f.bdf, 0, 2), u32::from(f.vendor()), "{}", f.bdf);
-            // The xhci and the ahci had no driver when the dump was made.
+            // The xhci and the ahci had no driver when the dumps were made.
             let decodes = read(&hw, f.bdf, 4, 2) & 2 != 0;
             for bar in f.bars.iter().filter(|b| !b.io && decodes) {
                 assert_eq!(machine.owner(bar.start), Some(phb.number));
@@ -68,9 +76,8 @@ fn every_bar_of_the_fixture_answers_and_keeps_what_is_written() {
                 bars += 1;
             }
         }
-        assert_eq!(hw.freezes(), 0);
     }
-    assert!(bars >= 12, "{bars} BARs");
+    bars
 }
 
 #[test]
