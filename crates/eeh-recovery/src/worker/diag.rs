@@ -3,7 +3,8 @@
 //!
 //! Every call that changes state on a PHB may clear its error registers, and one set of registers
 //! serves all its PEs. So data are fetched when a recovery begins; and before it changes anything
-//! while another freeze waits, into the second buffer, for that one's recovery.
+//! while another freeze waits, into the second buffer, for that one's recovery. Data that were
+//! fetched tell of every freeze since the change before them; a freeze that no data tell of is lost.
 
 use eeh_pe::{Env, Time};
 
@@ -41,12 +42,29 @@ impl Default for DiagBuffer {
     }
 }
 
+/// The freezes that fetched data tell of: those found after one time and not after another.
+#[derive(Clone, Copy)]
+struct Span {
+    after: Option<Time>,
+    until: Time,
+}
+
+impl Span {
+    fn covers(self, found: Time) -> bool {
+        self.after.is_none_or(|after| found > after) && found <= self.until
+    }
+}
+
 /// The buffers of a worker.
 pub(super) struct Diag<E: Env> {
     /// Of a freeze that waits.
     waiting: E::Own<DiagBuffer>,
+    /// What they tell of, while there are some.
+    waiting_span: Option<Span>,
     /// Of the freeze that is recovered.
     current: E::Own<DiagBuffer>,
+    /// What the data that were used last tell of.
+    current_span: Option<Span>,
     /// When state was changed on the PHB last.
     changed: Option<Time>,
     lost: u64,
@@ -54,7 +72,14 @@ pub(super) struct Diag<E: Env> {
 
 impl<E: Env> Diag<E> {
     pub(super) fn new(storage: WorkerStorage<E>) -> Self {
-        Self { waiting: storage.phb_diag, current: storage.recovery_diag, changed: None, lost: 0 }
+        Self {
+            waiting: storage.phb_diag,
+            waiting_span: None,
+            current: storage.recovery_diag,
+            current_span: None,
+            changed: None,
+            lost: 0,
+        }
     }
 }
 
@@ -62,16 +87,22 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// Fetches the data of a freeze found at `found`, when its recovery begins.
     pub(super) fn fetch_diag(&mut self, target: &PeTarget, found: Time, now: Time) {
         self.diag.current.len = 0;
-        if self.diag.waiting.len != 0 {
+        if let Some(span) = self.diag.waiting_span.filter(|span| span.covers(found)) {
             core::mem::swap(&mut self.diag.waiting, &mut self.diag.current);
+            self.diag.waiting_span = None;
+            self.diag.current_span = Some(span);
             return;
         }
         if self.diag.changed.is_some_and(|changed| found <= changed) {
-            self.diag.lost = self.diag.lost.saturating_add(1);
-            let what = FirmwareEvent::DiagLost { count: self.diag.lost };
-            self.tell_of(None, Subject::Phb, What::Firmware(what), now);
+            // Perhaps they were printed with those of another freeze.
+            if !self.diag.current_span.is_some_and(|span| span.covers(found)) {
+                self.diag.lost = self.diag.lost.saturating_add(1);
+                let what = FirmwareEvent::DiagLost { count: self.diag.lost };
+                self.tell_of(None, Subject::Phb, What::Firmware(what), now);
+            }
             return;
         }
+        self.diag.current_span = Some(Span { after: self.diag.changed, until: now });
         let firmware = self.platform.firmware();
         match firmware.capture(target, &mut self.diag.current.bytes) {
             Ok(len) => self.diag.current.len = len.min(SIZE),
@@ -82,13 +113,19 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// Something on the PHB is about to change: fetches the data of a freeze that waits.
     pub(super) fn before_change(&mut self, active: &Active<'r, P>, now: Time) {
         let waits = self.tree.lock().has_report();
-        if waits && self.diag.waiting.len == 0 {
+        if waits && self.diag.waiting_span.is_none() {
             let firmware = self.platform.firmware();
             if let Ok(len) = firmware.capture(&active.target, &mut self.diag.waiting.bytes) {
                 self.diag.waiting.len = len.min(SIZE);
+                self.diag.waiting_span = Some(Span { after: self.diag.changed, until: now });
             }
         }
         self.diag.changed = Some(now);
+    }
+
+    /// No freeze waits any more: what was fetched for one that was removed is of no use.
+    pub(super) fn forget_waiting_diag(&mut self) {
+        self.diag.waiting_span = None;
     }
 
     /// Fetches and prints data that belong to no PE of ours.

@@ -148,6 +148,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.begin(reported, now);
             return Next::Again;
         }
+        self.forget_waiting_diag();
         if self.asked || self.platform.wake().take_check(self.phb.tree) {
             self.asked = true;
             self.ask_firmware(now);
