@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use eeh_powernv::opal::{FreezeStatus, NextErrorOut, Opal, rc};
 
 use crate::hw::{Machine, Phb};
+use crate::topology::PhbKind;
 use slot::Slot;
 
 /// Which firmware.
@@ -50,7 +51,7 @@ impl Version {
 /// Where skiboot differs from place to place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quirks {
-    /// The PHB's slot is left waiting for a stable link, so that the first hot or fundamental reset
+    /// The slot of a PHB4 or PHB5 is left waiting for a stable link, so that the first hot or fundamental reset
     /// after boot, and after each real one, answers OPAL_HARDWARE and only re-arms the slot (QEMU).
     /// Otherwise the last poll of a reset waits one second more, restores the bus numbers behind the
     /// root port, and the next reset is not refused (real machines).
@@ -138,7 +139,8 @@ impl Firmware {
         let phb = self.machine.phb(number)?;
         let mut state = place.1.lock().unwrap_or_else(PoisonError::into_inner);
         if !core::ptr::eq(state.phb.as_ptr(), Arc::as_ptr(&phb)) {
-            let root = Slot::booted(self.quirks().leaves_link_unstable && phb.has_card());
+            let new = matches!(phb.kind(), PhbKind::Phb4 | PhbKind::Phb5);
+            let root = Slot::booted(new && self.quirks().leaves_link_unstable && phb.has_card());
             *state = PhbFirmware { phb: Arc::downgrade(&phb), root, ..PhbFirmware::default() };
         }
         Some(Call { firmware: self, phb, state })

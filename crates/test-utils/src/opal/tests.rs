@@ -319,6 +319,20 @@ fn a_hub_has_its_own_errors() {
 }
 
 #[test]
+fn a_phb3_knows_no_stable_link() {
+    let mut spec = spec();
+    spec.phbs[0].kind = PhbKind::Phb3;
+    let (fw, clock) = of(&spec, Version::skiboot());
+    for _ in 0..2 {
+        assert_eq!(whole_reset(&fw, &clock, 0, scope::PCI_HOT), [1000, 1000, 100, 100, 0]);
+        assert_eq!(whole_reset(&fw, &clock, 0, scope::PCI_FUNDAMENTAL), [1000, 1000, 100, 100, 0]);
+    }
+    let complete = whole_reset(&fw, &clock, 0, scope::PHB_COMPLETE);
+    assert_eq!(complete, [10, 100, 100, 1000, 100, 100, 0]);
+    assert_eq!(fw.pci_get_phb_diag_data2(0, &mut [0; 4392]), rc::SUCCESS);
+}
+
+#[test]
 fn a_phb_that_came_back_is_as_after_boot() {
     let (fw, clock) = skiboot();
     assert_eq!(whole_reset(&fw, &clock, 1, scope::PCI_HOT), [rc::HARDWARE]);
