@@ -3,6 +3,7 @@
 
 use eeh_pe::Bdf;
 
+use super::history::Happened;
 use super::pest::Stopped;
 use super::phb::{HubError, Phb};
 
@@ -37,6 +38,7 @@ impl Phb {
         self.access(|s, _| {
             s.dead = true;
             s.alarm = true;
+            s.note(Happened::Died);
         });
     }
 
@@ -80,6 +82,11 @@ impl Phb {
 
     /// Lets a PE's traffic go on.
     pub(crate) fn release(&self, pe: u32, release: Stopped) {
-        self.lock().pest.release(pe, release);
+        let mut s = self.lock();
+        let was = s.pest.get(pe).any();
+        s.pest.release(pe, release);
+        if was && !s.pest.get(pe).any() {
+            s.note(Happened::Thawed(pe));
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::clock::SimClock;
 use super::decode::Decoder;
 use super::fabric::{Fabric, Layouts};
 use super::function::{Index, Resets, Timing};
+use super::history::{Change, Happened};
 use super::inject::Injection;
 use super::pest::{Pest, Stopped};
 use super::wire::Wire;
@@ -90,6 +91,9 @@ pub(crate) struct State {
     pub params: PhbParams,
     /// Freezes that the hardware itself has made.
     pub freezes: u64,
+    /// What froze and thawed, in order.
+    pub history: Vec<Change>,
+    pub clock: Arc<dyn SimClock>,
     /// An access in this critical section met an error.
     pub alarm: bool,
 }
@@ -122,6 +126,8 @@ impl Phb {
             injection: None,
             params: PhbParams::default(),
             freezes: 0,
+            history: Vec::new(),
+            clock: Arc::clone(&clock),
             alarm: false,
         };
         Self {
@@ -286,6 +292,7 @@ impl State {
         if self.pest.stop(pe, Stopped::ALL) {
             self.freezes += 1;
             self.alarm = true;
+            self.note(Happened::Froze(pe));
         }
     }
 
@@ -294,6 +301,7 @@ impl State {
         if !self.fenced && !self.dead {
             self.fenced = true;
             self.alarm = true;
+            self.note(Happened::Fenced);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use eeh_pe::Bdf;
 
+use super::history::Happened;
 use super::phb::Phb;
 
 impl Phb {
@@ -38,7 +39,12 @@ impl Phb {
         self.access(|s, _| {
             s.wire.complete.0 += 1;
             s.wire.complete.1 += 1;
-            s.fenced = false;
+            for pe in s.pest.frozen().collect::<Vec<_>>() {
+                s.note(Happened::Thawed(pe));
+            }
+            if core::mem::take(&mut s.fenced) {
+                s.note(Happened::Unfenced);
+            }
             s.hub = None;
             s.pest.clear();
             s.injection = None;

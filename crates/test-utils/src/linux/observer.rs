@@ -3,7 +3,7 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use eeh_pe::Time;
 use eeh_recovery::{Event, Observer, Outcome, PhbTarget, Progress, QueueEvent, Step, What};
@@ -67,24 +67,38 @@ impl Tally {
     }
 }
 
+/// Somebody who listens too, on the thread that tells.
+pub type Listener = Box<dyn Fn(Time, &Event) + Send + Sync>;
+
 /// The observer of simulated Linux.
 pub struct SimObserver {
     console: Arc<Console>,
     tally: Tally,
     record: Option<Mutex<Vec<(Time, Event)>>>,
+    listener: OnceLock<Listener>,
 }
 
 impl SimObserver {
     /// An observer that prints to `console`, and keeps a record if asked.
     #[must_use]
     pub fn new(console: Arc<Console>, record: bool) -> Self {
-        Self { console, tally: Tally::default(), record: record.then(Mutex::default) }
+        Self {
+            console,
+            tally: Tally::default(),
+            record: record.then(Mutex::default),
+            listener: OnceLock::new(),
+        }
     }
 
     /// How often things happened.
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Tells `listener` of everything from now on. `false`: there is one already.
+    pub fn listen(&self, listener: Listener) -> bool {
+        self.listener.set(listener).is_ok()
     }
 
     /// What happened since the last call, where a record is kept.
@@ -105,6 +119,9 @@ impl Observer for SimObserver {
         }
         if let Some(record) = &self.record {
             record.lock().unwrap_or_else(PoisonError::into_inner).push((now, *event));
+        }
+        if let Some(listener) = self.listener.get() {
+            listener(now, event);
         }
     }
 

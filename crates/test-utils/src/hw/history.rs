@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What the hardware remembers of its freezes: the measure of whether software has lost one.
+
+use eeh_pe::Time;
+
+use super::phb::{Phb, State};
+
+/// What happened to a PHB or to one of its PEs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Happened {
+    /// An error has stopped a PE that was not stopped.
+    Froze(u32),
+    /// Nothing of a PE is stopped any more.
+    Thawed(u32),
+    /// An error has fenced the PHB.
+    Fenced,
+    /// The PHB was reset and is open again.
+    Unfenced,
+    /// The PHB broke for good.
+    Died,
+}
+
+/// When what happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// When, never before the change before.
+    pub at: Time,
+    /// What.
+    pub what: Happened,
+}
+
+impl Phb {
+    /// All that froze and thawed since the PHB was added, in order. What firmware stops on purpose is
+    /// not in it, only that it goes on.
+    #[must_use]
+    pub fn history(&self) -> Vec<Change> {
+        self.lock().history.clone()
+    }
+}
+
+impl State {
+    /// Notes what has just happened.
+    pub(crate) fn note(&mut self, what: Happened) {
+        let at = self.clock.now();
+        self.history.push(Change { at, what });
+    }
+}
