@@ -12,8 +12,9 @@ use super::{Active, Worker, WorkerStorage};
 use crate::observe::{FirmwareEvent, Observer, Subject, What};
 use crate::{ErrorLog, PeTarget, Platform};
 
-/// Room for a PHB's error data. C: `PNV_PCI_DIAG_BUF_SIZE`
-const SIZE: usize = 8192;
+/// Room for a PHB's error data: those of a PHB4, the longest, are 8576 bytes. C:
+/// `ibm,phb-diag-data-size`
+const SIZE: usize = 8576;
 
 /// Error data of a PHB.
 #[derive(Debug)]
