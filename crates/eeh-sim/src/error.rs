@@ -4,6 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use test_utils::engine::Stalled;
 use test_utils::linux::BootError;
 use test_utils::topology::{PciAddress, SyntheticError, TopologyError};
 
@@ -52,6 +53,12 @@ pub(crate) enum SimError {
     /// The machine does not boot.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// The simulation makes no progress.
+    #[error(transparent)]
+    Stalled(#[from] Stalled),
+    /// The machine has a real clock where an engine wants to move time.
+    #[error("the machine has no virtual time")]
+    NoVirtualTime,
     /// A command whose engine is not in this program yet.
     #[error("`{0}` is not built into this program yet")]
     NotBuilt(&'static str),

@@ -8,7 +8,9 @@ mod cli;
 mod error;
 mod options;
 mod recover;
+mod report;
 mod storm;
+mod trace;
 mod tree;
 
 use std::io::{self, Write as _};
@@ -26,7 +28,6 @@ enum Verdict {
     /// All is well.
     Works,
     /// A device does not work, or a fault was found.
-    #[expect(dead_code, reason = "only recover and storm find faults")]
     Broken,
 }
 

@@ -31,7 +31,10 @@ impl Engine<'_> {
         let events = self.linux.watcher().take_record();
         let recoveries = recoveries(&events, &self.pauses);
         let mut marks = Vec::new();
-        recoveries.iter().for_each(|recovery| draw_recovery(recovery, &mut marks));
+        for recovery in &recoveries {
+            draw_recovery(recovery, &mut marks);
+            draw_devices(recovery, &events, &mut marks);
+        }
         self.pauses.iter().for_each(|pause| self.draw_pause(pause, &mut marks));
         draw_events(&events, &mut marks);
         let concerned = self.concerned(&events);
@@ -132,6 +135,22 @@ fn draw_recovery(recovery: &RecoveryReport, marks: &mut Vec<Mark>) {
         let until = at.after(*duration);
         marks.push(Mark::span(track, at, until, format!("{phase:?}")));
         at = until;
+    }
+}
+
+/// From the freeze to the end, each device of a recovery does not work.
+fn draw_devices(recovery: &RecoveryReport, events: &[(Time, Event)], marks: &mut Vec<Mark>) {
+    let Some((end, outcome)) = recovery.ended else { return };
+    let mine = events.iter().filter(|(_, e)| e.recovery == Some(recovery.id));
+    let devices: BTreeSet<Bdf> = mine
+        .filter_map(|(_, e)| match e.subject {
+            Subject::Device(bdf, _) => Some(bdf),
+            Subject::Phb | Subject::Pe(_) => None,
+        })
+        .collect();
+    for bdf in devices {
+        let track = Track::Device(recovery.phb, bdf);
+        marks.push(Mark::span(track, recovery.detected, end, format!("frozen; {outcome:?}")));
     }
 }
 
