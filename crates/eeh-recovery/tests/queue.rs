@@ -117,13 +117,26 @@ fn with_recovery_disabled_the_pe_stays_isolated_and_one_line_says_so() {
 }
 
 #[test]
-fn a_report_of_a_removed_pe_is_stale() {
+fn a_report_of_a_removed_pe_only_clears_the_freeze() {
     let mut rig = Rig::new(single(aware("nvme")));
     rig.freeze(0x1fd);
     rig.unplug(0x0100);
     rig.run();
     assert!(recovered(&rig).is_empty());
-    assert!(rig.calls().iter().all(|c| c.starts_with("state")), "{:?}", rig.calls());
+    assert_eq!(rig.calls(), ["state 1fd", "thaw 1fd All"]);
+    rig.assert_healthy();
+}
+
+#[test]
+fn whoever_comes_after_a_removed_pe_is_reported_when_it_is_frozen() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    rig.freeze(0x1fd);
+    rig.unplug(0x0100);
+    rig.plug(&function(0x0100, 0x1fd, aware("other")));
+    rig.run();
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert!(rig.said("Invoking other->slot_reset()"));
+    rig.assert_healthy();
 }
 
 #[test]

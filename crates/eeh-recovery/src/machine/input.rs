@@ -72,7 +72,9 @@ impl<E: Env> Recovery<'_, E> {
     pub fn handle(&mut self, input: Input, now: Time) -> bool {
         if input == Input::Cancel {
             self.outstanding = None;
-            self.cue(Cue::Cancelled);
+            if self.phase != Phase::Done {
+                self.cue(Cue::Cancelled);
+            }
             return true;
         }
         let Some(action) = self.outstanding else { return false };

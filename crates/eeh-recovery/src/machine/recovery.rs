@@ -59,6 +59,7 @@ pub struct Recovery<'r, E: Env> {
     pub(super) complete: bool,
     pub(super) failing: bool,
     pub(super) outcome: Option<Outcome>,
+    moved: Option<(Phase, Cue)>,
     pub(super) notes: Notes,
 }
 
@@ -105,6 +106,7 @@ impl<'r, E: Env> Recovery<'r, E> {
             complete: false,
             failing: false,
             outcome: None,
+            moved: None,
             notes,
         }
     }
@@ -131,6 +133,12 @@ impl<'r, E: Env> Recovery<'r, E> {
     #[must_use]
     pub const fn outcome(&self) -> Option<Outcome> {
         self.outcome
+    }
+
+    /// The row of the table that moved it last.
+    #[must_use]
+    pub const fn moved(&self) -> Option<(Phase, Cue)> {
+        self.moved
     }
 
     /// How it ended, once everything is said.
@@ -172,7 +180,9 @@ impl<'r, E: Env> Recovery<'r, E> {
                     return Poll::Wait { until, why };
                 }
                 self.waiting = None;
-                self.cue(Cue::Again);
+                if next(self.phase, Cue::Again).is_some() {
+                    self.cue(Cue::Again);
+                }
                 continue;
             }
             if let Some(action) = self.advance(now) {
@@ -215,7 +225,10 @@ impl<'r, E: Env> Recovery<'r, E> {
 
     /// Moves on as the table says.
     pub(super) fn cue(&mut self, cue: Cue) {
-        let Some(to) = next(self.phase, cue) else { return };
+        let to = next(self.phase, cue);
+        debug_assert!(to.is_some(), "{cue:?} cannot meet {:?}", self.phase);
+        let Some(to) = to else { return };
+        self.moved = Some((self.phase, cue));
         if to == self.phase {
             return;
         }

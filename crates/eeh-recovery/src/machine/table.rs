@@ -19,8 +19,8 @@ pub const fn next(phase: Phase, cue: Cue) -> Option<Phase> {
         Phase::ThawDma => thaw(cue, Phase::ThawDma, Phase::ReportResume),
         Phase::RemoveAll => remove(cue, Phase::RemoveAll),
         Phase::RemoveUnaware => remove(cue, Phase::RemoveUnaware),
-        Phase::Reset => attempt(cue, Phase::Reset, Phase::Settle),
-        Phase::Settle => attempt(cue, Phase::Settle, Phase::Restore),
+        Phase::Reset => reset(cue),
+        Phase::Settle => settle(cue),
         Phase::Restore => restore(cue),
         Phase::Unfreeze => unfreeze(cue),
         Phase::Pause => pause(cue),
@@ -182,12 +182,11 @@ const fn remove(cue: Cue, same: Phase) -> Option<Phase> {
     }
 }
 
-/// The wire, then the link.
-const fn attempt(cue: Cue, same: Phase, then: Phase) -> Option<Phase> {
+/// The wire.
+const fn reset(cue: Cue) -> Option<Phase> {
     match cue {
-        Cue::Again => Some(same),
-        Cue::Finished => Some(then),
-        Cue::AttemptFailed => Some(Phase::Reset),
+        Cue::Again | Cue::AttemptFailed => Some(Phase::Reset),
+        Cue::Finished => Some(Phase::Settle),
         Cue::GaveUp => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
         Cue::Cancelled | Cue::Fenced => Some(Phase::Done),
@@ -201,6 +200,29 @@ const fn attempt(cue: Cue, same: Phase, then: Phase) -> Option<Phase> {
         | Cue::NeedReset
         | Cue::Disconnect
         | Cue::Removed => None,
+    }
+}
+
+/// A link that does not come up is a failed attempt; if a fence is the reason, the next one meets it.
+const fn settle(cue: Cue) -> Option<Phase> {
+    match cue {
+        Cue::Again => Some(Phase::Settle),
+        Cue::Finished => Some(Phase::Restore),
+        Cue::AttemptFailed => Some(Phase::Reset),
+        Cue::GaveUp => Some(Phase::PermLog),
+        Cue::PeGone => Some(Phase::Release),
+        Cue::Cancelled => Some(Phase::Done),
+        Cue::Answered
+        | Cue::DeviceGone
+        | Cue::JobLost
+        | Cue::NoCard
+        | Cue::OverBudget
+        | Cue::Unaware
+        | Cue::CanRecover
+        | Cue::NeedReset
+        | Cue::Disconnect
+        | Cue::Removed
+        | Cue::Fenced => None,
     }
 }
 

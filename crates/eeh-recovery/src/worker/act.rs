@@ -178,7 +178,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         if before == Input::State(Some(FreezeState::Active)) || before == Input::Fenced {
             return before;
         }
-        self.before_change(active, now);
+        self.before_change(&active.target, now);
         self.for_each_pe(active, |worker, pe| {
             let result = worker.platform.firmware().thaw(pe, what);
             worker.tell_failed(active, result, now);
@@ -200,7 +200,7 @@ impl<'r, P: Platform> Worker<'r, P> {
 
     /// Clears every freeze, and looks whether it is clear.
     fn unfreeze(&mut self, active: &Active<'r, P>, now: Time) -> Input {
-        self.before_change(active, now);
+        self.before_change(&active.target, now);
         let mut answer = Input::State(Some(FreezeState::Active));
         self.for_each_pe(active, |worker, pe| {
             for _ in 0..UNFREEZE_ATTEMPTS {
@@ -219,7 +219,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let firmware = self.platform.firmware();
         if !active.target.kind.contains(PeType::PHB) && !active.dead {
             if permanent || firmware.needs_mmio(&self.phb) {
-                self.before_change(active, now);
+                self.before_change(&active.target, now);
                 let result = firmware.thaw(&active.target, Thaw::Mmio);
                 self.tell_failed(active, result, now);
             }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! From a report to a recovery, and from a recovery to its end.
 
-use eeh_pe::{Counter, Passed, PeFlags, PeId, PeType, Reported, Time};
+use eeh_pe::{Counter, Detection, Passed, PeFlags, PeId, PeType, Reported, Time};
 
 use super::{Active, Worker, subject};
 use crate::machine::Recovery;
 use crate::observe::{Outcome, Progress, QueueEvent, RecoveryId, What};
 use crate::targets::{bus_of, pe_target, pe_target_of_view};
-use crate::{ChannelState, FreezeState, PeTarget, Platform, SlotState};
+use crate::{ChannelState, FreezeState, PeTarget, Platform, SlotControl, SlotState, Thaw};
 
 /// The marks that only a running recovery may have. What else it sets is cleared on the way, because
 /// by now ISOLATED and CFG_BLOCKED may be those of another freeze.
@@ -18,7 +18,8 @@ impl<'r, P: Platform> Worker<'r, P> {
     pub(super) fn begin(&mut self, reported: Reported<'r, P::Env>, now: Time) {
         let registry = self.tree.registry();
         let Some(view) = registry.peek(reported.pe.id()) else {
-            return self.tell_queue(&reported, QueueEvent::Stale, now);
+            self.tell_queue(&reported, QueueEvent::Stale, now);
+            return self.clear_removed(&reported, now);
         };
         let covered = self.last.is_some_and(|(pe, at)| pe == view.id && reported.detection.at <= at);
         if covered && !view.flags.contains(PeFlags::ISOLATED) {
@@ -37,6 +38,35 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.tell_of(None, subject(target), What::Queue(what), now);
         }
         self.start(target, isolated.then_some(reported.detection.at), now);
+    }
+
+    /// The PE was removed before its recovery began: clears the freeze for whoever comes next. Who is
+    /// there already is frozen with it, and reported.
+    fn clear_removed(&mut self, reported: &Reported<'r, P::Env>, now: Time) {
+        let (number, kind) = (reported.pe.number(), reported.pe.kind());
+        if kind.contains(PeType::PHB) {
+            return;
+        }
+        let firmware = self.platform.firmware();
+        let there = {
+            let guard = self.tree.lock();
+            guard.find(number).map(|pe| pe_target(self.phb, pe))
+        };
+        match there {
+            Some(target) => {
+                if !firmware.state(&target).is_ok_and(FreezeState::is_active) {
+                    let at = Detection { at: now, address: 0 };
+                    let _ = self.tree.registry().isolate_at(target.pe, at);
+                }
+            }
+            None => {
+                let target = PeTarget { pe: reported.pe.id(), phb: self.phb, number, kind };
+                self.before_change(&target, now);
+                if let Err(error) = firmware.thaw(&target, Thaw::All) {
+                    self.tell_call(None, error, now);
+                }
+            }
+        }
     }
 
     fn tell_queue(&self, reported: &Reported<'r, P::Env>, what: QueueEvent, now: Time) {
@@ -141,7 +171,7 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// A recovery is over: takes its marks away. A freeze since then has its own.
     pub(super) fn end(&mut self, mut active: Active<'r, P>, outcome: Outcome, now: Time) {
         if let Some(reset) = active.reset.as_mut() {
-            crate::SlotControl::abandon_reset(self.platform.firmware(), reset);
+            self.platform.firmware().abandon_reset(reset);
         }
         let root: PeId = active.target.pe;
         let marks = match outcome {

@@ -8,7 +8,7 @@
 
 use eeh_pe::{Env, Time};
 
-use super::{Active, Worker, WorkerStorage};
+use super::{Worker, WorkerStorage};
 use crate::observe::{FirmwareEvent, Observer, Subject, What};
 use crate::{ErrorLog, PeTarget, Platform};
 
@@ -84,7 +84,7 @@ impl<E: Env> Diag<E> {
     }
 }
 
-impl<'r, P: Platform> Worker<'r, P> {
+impl<P: Platform> Worker<'_, P> {
     /// Fetches the data of a freeze found at `found`, when its recovery begins.
     pub(super) fn fetch_diag(&mut self, target: &PeTarget, found: Time, now: Time) {
         self.diag.current.len = 0;
@@ -112,11 +112,11 @@ impl<'r, P: Platform> Worker<'r, P> {
     }
 
     /// Something on the PHB is about to change: fetches the data of a freeze that waits.
-    pub(super) fn before_change(&mut self, active: &Active<'r, P>, now: Time) {
+    pub(super) fn before_change(&mut self, target: &PeTarget, now: Time) {
         let waits = self.tree.lock().has_report();
         if waits && self.diag.waiting_span.is_none() {
             let firmware = self.platform.firmware();
-            if let Ok(len) = firmware.capture(&active.target, &mut self.diag.waiting.bytes) {
+            if let Ok(len) = firmware.capture(target, &mut self.diag.waiting.bytes) {
                 self.diag.waiting.len = len.min(SIZE);
                 self.diag.waiting_span = Some(Span { after: self.diag.changed, until: now });
             }

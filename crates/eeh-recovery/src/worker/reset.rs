@@ -24,7 +24,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.for_each(active, |_, device| fundamental |= core.needs_fundamental(&device));
         let kind = if fundamental { ResetKind::Fundamental } else { ResetKind::Hot };
         self.tell(active, What::Reset(ResetEvent::Begins { kind, attempt }), now);
-        self.before_change(active, now);
+        self.before_change(&active.target, now);
         let firmware = self.platform.firmware();
         if !active.target.kind.contains(PeType::PHB) {
             // Accesses during the reset are dropped. A freeze that is there already is no failure.
@@ -117,7 +117,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             guard.clear_subtree(root, marks.difference(PeFlags::ISOLATED), Passed::Include);
             return Input::Done;
         }
-        self.before_change(active, now);
+        self.before_change(&active.target, now);
         let result = firmware.thaw(&active.target, Thaw::All);
         self.tell_failed(active, result, now);
         let successor = {
