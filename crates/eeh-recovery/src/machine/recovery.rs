@@ -171,7 +171,7 @@ impl<'r, E: Env> Recovery<'r, E> {
             if self.phase == Phase::Done {
                 return Poll::Over;
             }
-            if !self.root.is_live() && next(self.phase, Cue::PeGone).is_some() {
+            if self.is_gone() && next(self.phase, Cue::PeGone).is_some() {
                 self.cue(Cue::PeGone);
                 continue;
             }
@@ -190,6 +190,11 @@ impl<'r, E: Env> Recovery<'r, E> {
                 return Poll::Act(action);
             }
         }
+    }
+
+    /// Whether hotplug removed the PE: then its bus, a mere number, may be somebody else's by now.
+    fn is_gone(&self) -> bool {
+        !self.root.is_live() && cfg!(not(eeh_mutant = "hazard_5_9_stale_bus"))
     }
 
     /// The next action of the phase; `None` when something else came of it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! From a report to a recovery, and from a recovery to its end.
 
-use eeh_pe::{Counter, Detection, Passed, PeFlags, PeId, PeType, Reported, Time};
+use eeh_pe::{Counter, Detection, Passed, PeFlags, PeId, PeType, PeView, Reported, Time};
 
 use super::{Active, Worker, subject};
 use crate::machine::Recovery;
@@ -21,8 +21,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.tell_queue(&reported, QueueEvent::Stale, now);
             return self.clear_removed(&reported, now);
         };
-        let covered = self.last.is_some_and(|(pe, at)| pe == view.id && reported.detection.at <= at);
-        if covered && !view.flags.contains(PeFlags::ISOLATED) {
+        if self.is_covered(&view, reported.detection.at) {
             return self.tell_absorbed(pe_target_of_view(&view), 1, now);
         }
         if view.flags.contains(PeFlags::PASSED) {
@@ -38,6 +37,16 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.tell_of(None, subject(target), What::Queue(what), now);
         }
         self.start(target, isolated.then_some(reported.detection.at), now);
+    }
+
+    /// Whether the recovery that ended last was for this report too: it was made before the PE was
+    /// marked, and has not been frozen since.
+    fn is_covered(&self, view: &PeView, found: Time) -> bool {
+        let last = self.last.filter(|(pe, _)| *pe == view.id);
+        if cfg!(eeh_mutant = "hazard_5_5_lost_event") {
+            return last.is_some();
+        }
+        last.is_some_and(|(_, marked)| found <= marked) && !view.flags.contains(PeFlags::ISOLATED)
     }
 
     /// The PE was removed before its recovery began: clears the freeze for whoever comes next. Who is
@@ -181,8 +190,13 @@ impl<'r, P: Platform> Worker<'r, P> {
         };
         {
             let mut guard = self.tree.lock();
+            if cfg!(eeh_mutant = "hazard_5_8_cleanup_while_kept") {
+                guard.remove_empty(root, now);
+            }
             guard.clear_subtree(root, marks, Passed::Include);
-            guard.remove_empty(root, now);
+            if cfg!(not(eeh_mutant = "hazard_5_8_cleanup_while_kept")) {
+                guard.remove_empty(root, now);
+            }
         }
         self.tell(&active, What::Progress(Progress::Ended(outcome)), now);
     }

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Every row of the table is taken by some recovery, and nothing else ever happens (the machine
+//! asserts that each cue it makes can meet its phase).
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use core::time::Duration;
+
+use common::*;
+use eeh_pe::{DeviceId, PeFlags, Time};
+use eeh_recovery::*;
+
+/// A small generator: the same seed, the same answers.
+struct Dice(u64, Dead, bool);
+
+/// What never comes up in one game.
+#[derive(Clone, Copy, PartialEq)]
+enum Dead {
+    Nothing,
+    Link,
+    Device,
+}
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len() as u64) as usize]
+    }
+}
+
+fn job(dice: &mut Dice, device: DeviceId, usual: JobAnswer) -> Input {
+    match dice.roll(if dice.2 { 200 } else { 12 }) {
+        0 => Input::Job(device, JobAnswer::Gone),
+        1 => Input::Job(device, JobAnswer::Died),
+        2 => Input::Late(device),
+        3 => Input::Job(device, JobAnswer::NoDriver),
+        _ => Input::Job(device, usual),
+    }
+}
+
+fn state(dice: &mut Dice) -> Input {
+    let wait = Duration::from_secs(dice.roll(3) * 90);
+    let state = dice.pick(&[
+        FreezeState::Active,
+        FreezeState::Active,
+        FreezeState::Active,
+        FreezeState::Frozen,
+        FreezeState::MmioFrozen,
+        FreezeState::DmaFrozen,
+        FreezeState::InReset,
+        FreezeState::Unavailable { wait },
+        FreezeState::NotSupported,
+        FreezeState::PhbFenced,
+    ]);
+    if dice.2 {
+        return Input::State(Some(FreezeState::Active));
+    }
+    match dice.roll(10) {
+        0 => Input::State(None),
+        1 => Input::Fenced,
+        _ => Input::State(Some(state)),
+    }
+}
+
+fn reset(dice: &mut Dice, now: Time) -> Input {
+    match if dice.2 { 7 } else { dice.roll(8) } {
+        0 => Input::Fenced,
+        1..=3 => Input::Reset(ResetPoll::Failed(FirmwareError::Failed { call: "reset", code: -6 })),
+        4 | 5 => {
+            let until = now.after(Duration::from_millis(5));
+            Input::Reset(ResetPoll::Wait { until, why: Wait::OpalPoll })
+        }
+        _ => Input::Reset(ResetPoll::Done),
+    }
+}
+
+fn answer(
+    rig: &Rig,
+    machine: &Recovery<'static, TestEnv>,
+    action: Action,
+    dice: &mut Dice,
+    now: Time,
+) -> Input {
+    match action {
+        Action::Open => Input::Counted { count: 1 + u32::from(dice.roll(6) == 0) * 5, max: 5 },
+        Action::Channel { .. } | Action::Log { .. } | Action::Configure | Action::Release => Input::Done,
+        Action::Mark(Mark::Keep) => {
+            rig.tree().lock().mark_subtree(machine.root().id(), PeFlags::KEEP);
+            Input::Done
+        }
+        Action::Mark(_) => Input::Done,
+        Action::Query | Action::Thaw(_) | Action::Unfreeze => state(dice),
+        Action::BeginReset { .. } | Action::PollReset => reset(dice, now),
+        Action::Link { .. } if dice.1 == Dead::Link => Input::Link(Link::Down),
+        Action::Ready(device) if dice.1 == Dead::Device => Input::Vendor(device, 0xffff),
+        Action::Link { .. } => Input::Link(dice.pick(&[Link::Up, Link::Down, Link::Unknown])),
+        Action::Ready(device) => match dice.roll(10) {
+            0 => Input::Gone(device),
+            roll => Input::Vendor(device, dice.pick(&[0xffff, 0x0001, 0x8086, 0x8086 + roll as u16])),
+        },
+        Action::Restore(device) => dice.pick(&[Input::Restored(device), Input::Gone(device)]),
+        Action::Presence(device) => {
+            let usual = dice.pick(&[JobAnswer::Present, JobAnswer::Present, JobAnswer::Absent]);
+            job(dice, device, usual)
+        }
+        Action::Call(device, _) => {
+            let result = dice.pick(&ErsResult::ALL);
+            job(dice, device, JobAnswer::Reported(result))
+        }
+        Action::Remove { device, .. } => {
+            let usual = dice.pick(&[JobAnswer::Done, JobAnswer::Absent]);
+            job(dice, device, usual)
+        }
+        Action::RemoveBus | Action::AddBus => match dice.roll(8) {
+            0 => Input::BusLate,
+            1 => Input::BusJob(JobAnswer::Died),
+            2 => Input::BusJob(JobAnswer::Gone),
+            _ => Input::BusJob(JobAnswer::Done),
+        },
+    }
+}
+
+/// Hotplug takes the PE away, though it is kept.
+fn remove(rig: &Rig, machine: &Recovery<'static, TestEnv>) {
+    rig.tree().lock().clear_subtree(machine.root().id(), PeFlags::KEEP, eeh_pe::Passed::Include);
+    rig.unplug(0x0100);
+}
+
+/// One recovery with answers by the dice; the rows it took.
+fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
+    let mut dice = Dice(seed, Dead::Nothing, false);
+    // Half of the games go well but for what is dead.
+    dice.2 = dice.roll(2) == 0;
+    dice.1 = dice.pick(&[Dead::Nothing, Dead::Nothing, Dead::Link, Dead::Device]);
+    let rig = Rig::new(single(aware("nvme")));
+    let root = rig.registry.get(rig.pe(0x1fd).unwrap()).unwrap();
+    let mut machine = if dice.roll(10) == 0 {
+        Recovery::dead(root, 1)
+    } else {
+        Recovery::new(root, 1, Duration::from_secs(dice.roll(3)), dice.roll(4) == 0)
+    };
+    let mut now = Time::ZERO;
+    for _ in 0..3000 {
+        let poll = machine.poll(now);
+        rows.extend(machine.moved());
+        match poll {
+            Poll::Over => return,
+            Poll::Say(_) => {
+                if dice.roll(300) == 0 {
+                    remove(&rig, &machine);
+                }
+            }
+            Poll::Wait { until, .. } => {
+                now = until;
+                // Links and devices are waited for a hundred times, the pause once.
+                let sides = if machine.phase() == Phase::Pause { 10 } else { 500 };
+                if dice.roll(sides) == 0 {
+                    assert!(machine.handle(Input::Cancel, now));
+                }
+            }
+            Poll::Answer => panic!("seed {seed}: an answer was refused"),
+            Poll::Act(action) => {
+                let input = match dice.roll(150) {
+                    0 => Input::Cancel,
+                    1 => {
+                        remove(&rig, &machine);
+                        answer(&rig, &machine, action, &mut dice, now)
+                    }
+                    _ => answer(&rig, &machine, action, &mut dice, now),
+                };
+                assert!(machine.handle(input, now), "seed {seed}: {action:?} answered by {input:?}");
+            }
+        }
+        rows.extend(machine.moved());
+    }
+    panic!("seed {seed}: it never ends, in {:?}", machine.phase());
+}
+
+#[test]
+fn every_row_of_the_table_is_taken() {
+    let mut rows = BTreeSet::new();
+    for seed in 0..20_000 {
+        play(seed, &mut rows);
+    }
+    let table: BTreeSet<(Phase, Cue)> = Phase::ALL
+        .into_iter()
+        .flat_map(|phase| Cue::ALL.into_iter().map(move |cue| (phase, cue)))
+        .filter(|&(phase, cue)| next(phase, cue).is_some())
+        .collect();
+    let never: Vec<_> = table.difference(&rows).collect();
+    assert!(never.is_empty(), "rows that nothing takes: {never:?}");
+}
