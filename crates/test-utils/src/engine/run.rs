@@ -66,7 +66,7 @@ impl<'a> Engine<'a> {
         let functions: usize = linux.phbs().iter().map(|phb| phb.devices().len()).sum();
         // A tenth of a second, and more on large machines, so that beats stay a small part of a run.
         let beat = Duration::from_millis(100 + functions as u64);
-        Some(Self {
+        let mut engine = Self {
             linux,
             time,
             agenda: Agenda::default(),
@@ -78,7 +78,9 @@ impl<'a> Engine<'a> {
             timers: 0,
             beat,
             now,
-        })
+        };
+        linux.phbs().iter().for_each(|phb| engine.seat(phb.tree()));
+        Some(engine)
     }
 
     /// Enters a fault.
@@ -197,16 +199,21 @@ impl<'a> Engine<'a> {
     /// Seats workers for trees that came.
     fn hire(&mut self) -> bool {
         let new = self.linux.take_new_trees();
-        for id in &new {
-            let Some(tree) = self.linux.registry().tree(*id) else { continue };
-            let storage = WorkerStorage {
-                phb_diag: Box::new(DiagBuffer::new()),
-                recovery_diag: Box::new(DiagBuffer::new()),
-            };
-            self.workers.insert(*id, Seat::new(Worker::new(self.linux, tree, storage)));
-            self.plan_turn(*id, self.now);
-        }
+        new.iter().for_each(|id| self.seat(*id));
         !new.is_empty()
+    }
+
+    /// Seats a worker for a tree that has none.
+    fn seat(&mut self, id: TreeId) {
+        let Some(tree) = self.linux.registry().tree(id).filter(|_| !self.workers.contains_key(&id)) else {
+            return;
+        };
+        let storage = WorkerStorage {
+            phb_diag: Box::new(DiagBuffer::new()),
+            recovery_diag: Box::new(DiagBuffer::new()),
+        };
+        self.workers.insert(id, Seat::new(Worker::new(self.linux, tree, storage)));
+        self.plan_turn(id, self.now);
     }
 
     /// Plans turns for workers that have letters, and starts their helpers' jobs.
