@@ -42,6 +42,8 @@ pub(crate) struct Inner<E: Env> {
     pub(crate) devices: Links<E, DeviceLinks<E>>,
     /// The PHB's own PE.
     pub(crate) root: Option<u16>,
+    /// Counts holds of the lock.
+    pub(crate) hold: u64,
     /// The stamp of the next birth.
     pub(crate) next_birth: u64,
     /// Reports taken off the pending stack, the oldest first.
@@ -71,6 +73,7 @@ impl<E: Env> TreeCell<E> {
                 pes: Links::new(pe_links),
                 devices: Links::new(device_links),
                 root: None,
+                hold: 0,
                 next_birth: 0,
                 queue: crate::links::List::default(),
                 windows: [None; 4],

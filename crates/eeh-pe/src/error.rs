@@ -29,9 +29,6 @@ pub enum AddPhbError {
     /// The table of windows is full.
     #[error("no room for the PHB's address windows")]
     WindowsFull,
-    /// The storage that was brought does not suffice for the PHB's own PE.
-    #[error("no storage for the PHB's own PE")]
-    Storage,
 }
 
 /// Why a device was not inserted.

@@ -27,6 +27,7 @@ pub struct TreeGuard<'r, E: Env> {
 impl<'r, E: Env> TreeGuard<'r, E> {
     pub(crate) fn new(registry: &'r Registry<E>, cell: &'r TreeCell<E>, id: TreeId) -> Self {
         let mut guard = Self { registry, cell, id, inner: cell.inner.lock() };
+        guard.inner.hold = guard.inner.hold.wrapping_add(1);
         guard.drain();
         guard
     }

@@ -111,11 +111,34 @@ impl<E: Env> Registry<E> {
 
     /// Takes a free cell; dead ones are reaped first when there is none.
     fn claim_cell(&self) -> Option<(&TreeCell<E>, TreeId)> {
-        let claim = || self.cells.iter().find_map(|cell| claim(cell).map(|id| (cell, id)));
+        let claim = || self.cells.iter().find_map(|cell| self.claim(cell).map(|id| (cell, id)));
         claim().or_else(|| {
             self.reap();
             claim()
         })
+    }
+
+    /// Gives a free cell its next generation; its count is that of the registry's entry and of the
+    /// PHB's own PE. `None` when it is in use or its slots are used up.
+    fn claim(&self, cell: &TreeCell<E>) -> Option<TreeId> {
+        let claimed = cell.state.update(|now| {
+            let free = now.count() == 0 && !now.is_live() && now.generation() < max_generation::<E>();
+            if !free {
+                return Err(());
+            }
+            let fresh = Snapshot::free(now.generation().saturating_add(1)).with_flags(BUILDING);
+            fresh.plus_one(2).and_then(|entry| entry.plus_one(2)).ok_or(())
+        });
+        let id = claimed.ok().map(|(_, now)| cell.id(now))?;
+        let room = {
+            let guard = TreeGuard::new(self, cell, id);
+            guard.inner.pes.has_free() || guard.inner.pes.next_chunk().is_some()
+        };
+        if !room {
+            let _ = cell.state.update(|now| Ok::<_, ()>(Snapshot::free(now.generation())));
+            return None;
+        }
+        Some(id)
     }
 
     /// Fills a claimed cell; what storage it does not need comes back.
@@ -137,20 +160,6 @@ impl<E: Env> Registry<E> {
 struct Unused<E: Env> {
     _map: Option<Latch<E>>,
     _reservation: crate::storage::Reservation<E>,
-}
-
-/// Gives a free cell its next generation; the count is that of the entry and of the PHB's own PE.
-fn claim<E: Env>(cell: &TreeCell<E>) -> Option<TreeId> {
-    let max = max_generation::<E>();
-    let claimed = cell.state.update(|now| {
-        let free = now.count() == 0 && !now.is_live() && now.generation() < max;
-        if !free {
-            return Err(());
-        }
-        let fresh = Snapshot::free(now.generation().saturating_add(1)).with_flags(BUILDING);
-        fresh.plus_one(2).and_then(|one| one.plus_one(2)).ok_or(())
-    });
-    claimed.ok().map(|(_, now)| cell.id(now))
 }
 
 fn range_of(window: &Window, value: u64) -> Range {
@@ -175,7 +184,7 @@ impl<E: Env> TreeGuard<'_, E> {
             let Some(slot) = self.pe_slot(index) else { continue };
             let Some(node) = self.inner.pes.node_mut(index) else { continue };
             match node.used {
-                Use::Free => {}
+                Use::Free | Use::Replaced => {}
                 Use::Linked => {
                     slot.word.change_flags(|_| true, |flags| flags & !marks);
                 }
@@ -190,6 +199,7 @@ impl<E: Env> TreeGuard<'_, E> {
 
     /// Takes the platform's device out of the next device of a dead tree at or after `from`.
     fn take_next(&mut self, from: u16) -> Option<RemovedDevice<E>> {
+        let hold = self.inner.hold;
         let inner = &mut *self.inner;
         let index = inner
             .devices
@@ -204,12 +214,11 @@ impl<E: Env> TreeGuard<'_, E> {
         let flags = crate::flags::DeviceFlags::from_bits_retain(slot.word.load().flags());
         let pe = self.id.pe(self.pe_name(owner)?);
         let id = self.id.device(Name { index, generation });
-        // The reference of its existence.
-        if self.cell.devices.put(index, slot) == crate::word::Put::Held
-            && let Some(node) = self.inner.devices.node_mut(index)
-        {
-            node.orphan = true;
+        if let Some(node) = self.inner.devices.node_mut(index) {
+            node.died_in = hold;
         }
+        // The reference of its existence.
+        self.cell.devices.put(index, slot);
         self.drain();
         Some(RemovedDevice { id, pe, pe_removed: true, platform, info, flags, saved_config })
     }

@@ -10,6 +10,7 @@ use crate::flags::{PeFlags, PeType};
 use crate::guard::TreeGuard;
 use crate::id::{DeviceId, PeId, PeNumber};
 use crate::links::Use;
+use crate::mutant::mutant;
 use crate::slot::Name;
 use crate::stats::Counter;
 
@@ -121,7 +122,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     ) -> Result<(u16, bool), InsertError> {
         let mut flags = PeFlags::empty();
         if let Some(parent) = parent {
-            flags |= self.pin_owner(parent)? & PeFlags::INHERITED;
+            let above = self.pin_owner(parent)?;
+            flags |= mutant!("child_is_born_healthy", above & PeFlags::INHERITED, PeFlags::empty());
         }
         let predecessor = self.predecessor(number);
         if let Some(old) = predecessor.and_then(|index| self.pe_slot(index)) {
@@ -148,9 +150,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         }
         // Last: from here on others see it.
         let generation = slot.word.occupy(flags.bits());
-        if let Some(links) = predecessor.and_then(|old| inner.pes.get_mut(old)) {
-            links.successor = Some(Name { index, generation });
-            self.registry.stats().count(Counter::Successors);
+        if let Some(old) = predecessor {
+            self.succeed(old, Name { index, generation });
         }
         Ok((index, predecessor.is_some()))
     }
@@ -202,6 +203,30 @@ impl<'r, E: Env> TreeGuard<'r, E> {
                     })
             })
             .max_by_key(|&index| pes.node(index).map(|node| node.born))
+    }
+
+    /// Makes `new` the successor of `old` and of those that `old` succeeded. What only its mark
+    /// kept goes, so that hotplug during one recovery does not pile up removed PEs.
+    fn succeed(&mut self, old: u16, new: Name) {
+        self.registry.stats().count(Counter::Successors);
+        let old_name = self.pe_name(old);
+        for index in self.inner.pes.indices() {
+            if let Some(links) = self.inner.pes.get_mut(index)
+                && links.successor.is_some()
+                && links.successor == old_name
+            {
+                links.successor = Some(new);
+            }
+        }
+        let owner = self.inner.pes.node(new.index).and_then(|node| node.owner);
+        let Some(links) = self.inner.pes.get_mut(old) else { return };
+        links.successor = Some(new);
+        if links.node.used == Use::Parked && links.node.owner == owner {
+            links.node.used = Use::Replaced;
+            if let Some(slot) = self.pe_slot(old) {
+                self.cell.pes.push_for_reaping(old, slot);
+            }
+        }
     }
 
     /// Another device in a PE that has some makes it a bus's.

@@ -4,6 +4,7 @@
 use crate::env::{Env, max_count};
 use crate::flags::PeFlags;
 use crate::id::PeId;
+use crate::mutant::mutant;
 use crate::registry::Registry;
 use crate::slot::Slot;
 use crate::sync::Relaxed;
@@ -65,11 +66,12 @@ impl<E: Env> Registry<E> {
     pub fn isolate_at(&self, id: PeId, detection: Detection) -> Isolate {
         let Some((cell, slot)) = self.pe_slot(id) else { return Isolate::Stale };
         let changed = slot.word.update(|now| {
-            if !now.is_live_as(id.generation) {
+            let there = mutant!("isolate_any_generation", now.is_live_as(id.generation), now.is_live());
+            if !there {
                 return Err(Isolate::Stale);
             }
             let flags = PeFlags::from_bits_retain(now.flags());
-            if flags.contains(PeFlags::ISOLATED) {
+            if mutant!("isolate_ignores_winner", flags.contains(PeFlags::ISOLATED), false) {
                 return Err(Isolate::AlreadyIsolated);
             }
             let mut new = flags | PeFlags::ISOLATED;

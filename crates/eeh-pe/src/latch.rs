@@ -10,6 +10,7 @@
 //! was stored after sequence n + 1, so whoever read it sees the sequence moved.
 
 use crate::env::Env;
+use crate::mutant::mutant;
 use crate::sync::{Acquire, AtomicU64, Release};
 
 /// A range and what it belongs to.
@@ -112,7 +113,7 @@ impl<E: Env> Latch<E> {
         loop {
             let found = self.in_use(before).find(address);
             let after = self.sequence.load(Acquire);
-            if after == before {
+            if mutant!("map_reader_looks_once", after == before, true) {
                 return found;
             }
             before = after;
@@ -134,7 +135,7 @@ impl<E: Env> Latch<E> {
         if kept.saturating_add(usize::from(add.is_some())) > self.capacity() {
             return false;
         }
-        let target = self.in_use(next);
+        let target = self.in_use(mutant!("map_writes_in_place", next, sequence));
         let mut places = target.entries.iter();
         let mut len: u64 = 0;
         let mut put = |range: &Range| {

@@ -55,6 +55,7 @@ mod latch;
 mod links;
 mod map;
 mod marks;
+mod mutant;
 mod orphan;
 mod pending;
 mod phb;

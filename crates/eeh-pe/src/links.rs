@@ -17,6 +17,8 @@ pub(crate) enum Use {
     Linked,
     /// A tombstone nobody holds that a running recovery's mark keeps; see `reap`.
     Parked,
+    /// It was parked, and its successor carries the mark in its place.
+    Replaced,
 }
 
 /// A place among siblings, birth and death: what PEs and devices have in common.
@@ -34,8 +36,8 @@ pub(crate) struct Node {
     pub(crate) born: u64,
     /// When it was removed.
     pub(crate) died: Time,
-    /// Somebody held it when it was removed.
-    pub(crate) orphan: bool,
+    /// The hold of the lock in which it was removed: what a later one frees was an orphan.
+    pub(crate) died_in: u64,
 }
 
 /// A list of nodes.

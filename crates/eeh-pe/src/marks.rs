@@ -49,7 +49,9 @@ impl<E: Env> TreeGuard<'_, E> {
         let clear = flags.difference(PeFlags::PENDING);
         let mut at = Some(root);
         while let Some(index) = at {
-            self.clear_one(index, clear, passed);
+            if !cfg!(eeh_mutant = "clear_spares_the_young") || index == root {
+                self.clear_one(index, clear, passed);
+            }
             self.clear_successors(index, clear, passed);
             at = self.next_in_subtree(root, index, true);
         }

@@ -12,6 +12,7 @@ use crate::hold::PeHold;
 use crate::id::PeId;
 use crate::isolate::Detection;
 use crate::slot::Slot;
+use crate::stats::Counter;
 use crate::sync::Relaxed;
 use crate::time::Time;
 use crate::tree::Tree;
@@ -88,6 +89,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
             }
         }
         self.inner.queue = kept;
+        self.registry.stats().add(Counter::Absorbed, u64::from(absorbed));
         absorbed
     }
 
@@ -131,6 +133,9 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     fn pop_report(&mut self) -> Option<(u16, &'r Slot, Detection)> {
         let index = self.inner.queue.first?;
         let slot = self.pe_slot(index)?;
+        if cfg!(eeh_mutant = "report_ends_early") {
+            end_report(slot);
+        }
         self.inner.queue.first = slot.queue_link.next();
         if self.inner.queue.first.is_none() {
             self.inner.queue.last = None;

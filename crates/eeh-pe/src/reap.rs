@@ -15,7 +15,7 @@ impl<E: Env> TreeGuard<'_, E> {
     /// Frees what was removed and is referenced by nobody.
     pub(crate) fn drain(&mut self) {
         let dead = self.is_dead();
-        if dead {
+        if dead && !cfg!(eeh_mutant = "dead_tree_keeps_reports") {
             // A detector that marked a PE before the PHB went may link it only now.
             self.cancel_reports();
         }
@@ -36,7 +36,8 @@ impl<E: Env> TreeGuard<'_, E> {
                 let Some(slot) = self.pe_slot(index) else { break };
                 next = slot.reap_link.next();
                 let recovering = slot.word.load().flags() & PeFlags::RECOVERING.bits() != 0;
-                if recovering && !dead {
+                let replaced = self.inner.pes.node(index).is_some_and(|node| node.used == Use::Replaced);
+                if recovering && !replaced && !dead {
                     // Its number's next PE must find the mark and the budget: it stays until the
                     // recovery clears the mark.
                     self.park(index);
@@ -62,7 +63,7 @@ impl<E: Env> TreeGuard<'_, E> {
     fn free_device(&mut self, index: u16) {
         let Some(slot) = self.cell.device(index) else { return };
         let inner = &mut *self.inner;
-        let Some(Node { owner, orphan, .. }) = inner.devices.node(index).copied() else { return };
+        let Some(Node { owner, died_in, .. }) = inner.devices.node(index).copied() else { return };
         if let Some(mut list) = owner.and_then(|pe| inner.pes.get(pe)).map(|links| links.devices) {
             inner.devices.unlink(&mut list, index);
             if let Some(links) = owner.and_then(|pe| inner.pes.get_mut(pe)) {
@@ -74,14 +75,14 @@ impl<E: Env> TreeGuard<'_, E> {
         } else {
             inner.devices.retire(index);
         }
-        self.count_orphan(orphan);
+        self.count_orphan(died_in);
         self.put_owner(owner);
     }
 
     fn free_pe(&mut self, index: u16) {
         let Some(slot) = self.pe_slot(index) else { return };
         let inner = &mut *self.inner;
-        let Some(Node { owner, orphan, .. }) = inner.pes.node(index).copied() else { return };
+        let Some(Node { owner, died_in, .. }) = inner.pes.node(index).copied() else { return };
         let mut list = owner.and_then(|pe| inner.pes.get(pe)).map_or(List::default(), |l| l.children);
         inner.pes.unlink(&mut list, index);
         if let Some(links) = owner.and_then(|pe| inner.pes.get_mut(pe)) {
@@ -92,7 +93,7 @@ impl<E: Env> TreeGuard<'_, E> {
         } else {
             inner.pes.retire(index);
         }
-        self.count_orphan(orphan);
+        self.count_orphan(died_in);
         self.put_owner(owner);
         if self.inner.root == Some(index) {
             // All others referred to it: the tree is empty.
@@ -109,8 +110,8 @@ impl<E: Env> TreeGuard<'_, E> {
         }
     }
 
-    fn count_orphan(&self, orphan: bool) {
-        if orphan {
+    fn count_orphan(&self, died_in: u64) {
+        if died_in != self.inner.hold {
             self.registry.stats().count(Counter::OrphansReaped);
         }
     }

@@ -8,6 +8,7 @@ use crate::flags::{DeviceFlags, PeFlags};
 use crate::hold::{DeviceHold, PeHold};
 use crate::id::{Bdf, DeviceId, PeId, PhbNumber, TreeId};
 use crate::latch::Latch;
+use crate::mutant::mutant;
 use crate::slot::{Name, Slot};
 use crate::stats::{Counter, Stats};
 use crate::storage::RegistryStorage;
@@ -59,8 +60,8 @@ impl<E: Env> Registry<E> {
     pub fn tree(&self, id: TreeId) -> Option<Tree<'_, E>> {
         let cell = self.cell(id)?;
         let pinned = cell.state.update(|now| {
-            let there = now.generation() == id.generation && now.count() > 0 && now.flags() & BUILDING == 0;
-            if !there {
+            let same = mutant!("tree_any_generation", now.generation() == id.generation, true);
+            if !same || now.count() == 0 || now.flags() & BUILDING != 0 {
                 return Err(());
             }
             now.plus_one(max_holds::<E>()).ok_or(())

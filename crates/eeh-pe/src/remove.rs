@@ -38,6 +38,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     pub fn remove_device(&mut self, id: DeviceId, now: Time) -> Option<RemovedDevice<E>> {
         let index = self.linked_device(id)?;
         let slot = self.cell.device(index)?;
+        let hold = self.inner.hold;
         let links = self.inner.devices.get_mut(index)?;
         if !slot.word.kill(id.generation) {
             return None;
@@ -47,9 +48,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         let platform = links.platform.take();
         let (info, saved_config) = (links.info, links.saved_config);
         let owner = links.node.owner?;
-        if self.cell.devices.put(index, slot) == Put::Held {
-            self.mark_device_orphan(index);
-        }
+        links.node.died_in = hold;
+        self.cell.devices.put(index, slot);
         let pe = self.id.pe(self.pe_name(owner)?);
         self.remove_if_empty(owner, now);
         let pe_removed = !self.pe_is_live(owner);
@@ -101,19 +101,14 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         if !slot.word.kill(slot.word.load().generation()) {
             return;
         }
+        let hold = self.inner.hold;
         if let Some(node) = self.inner.pes.node_mut(index) {
             node.died = now;
+            node.died_in = hold;
         }
-        if self.cell.pes.put(index, slot) == Put::Held
-            && let Some(node) = self.inner.pes.node_mut(index)
-        {
-            node.orphan = true;
-        }
-    }
-
-    fn mark_device_orphan(&mut self, index: u16) {
-        if let Some(node) = self.inner.devices.node_mut(index) {
-            node.orphan = true;
+        let put = self.cell.pes.put(index, slot);
+        if cfg!(eeh_mutant = "removal_frees_held") && put == Put::Held {
+            self.cell.pes.push_for_reaping(index, slot);
         }
     }
 

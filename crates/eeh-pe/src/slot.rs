@@ -6,6 +6,7 @@
 //! generation in the slot's word says whose it is.
 
 use crate::env::Env;
+use crate::mutant::mutant;
 use crate::stack::{Link, Stack};
 use crate::sync::{Acquire, AtomicU64, Once, Relaxed, Release};
 use crate::word::{Put, Snapshot, Word};
@@ -115,7 +116,8 @@ impl Slot {
         let identity = self.identity();
         let owner = self.owner();
         let after = self.word.load();
-        after.is_live_as(generation).then_some((after, identity, owner))
+        let unchanged = mutant!("peek_looks_once", after.is_live_as(generation), true);
+        unchanged.then_some((after, identity, owner))
     }
 }
 

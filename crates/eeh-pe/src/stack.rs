@@ -45,9 +45,14 @@ impl Stack {
     pub(crate) fn push(&self, index: u16, link: &Link) {
         loop {
             let head = self.0.load(Relaxed);
-            link.0.store(head, Relaxed);
+            if !cfg!(eeh_mutant = "push_links_late") {
+                link.0.store(head, Relaxed);
+            }
             // Full: the taker sees the link and all that was written before the push.
             if self.0.cmpxchg(head, code(Some(index)), Full).is_ok() {
+                if cfg!(eeh_mutant = "push_links_late") {
+                    link.0.store(head, Relaxed);
+                }
                 return;
             }
         }

@@ -85,22 +85,25 @@ impl<'r, E: Env> Walk<'r, E> {
         Self { root, at: None, stamp, done: false }
     }
 
-    fn step(&self, guard: &TreeGuard<'r, E>) -> Option<PeHold<'r, E>> {
+    /// The next PE, referenced for the walk and for its user. One that is referenced as often as
+    /// can be counted is passed over.
+    fn step(&self, guard: &TreeGuard<'r, E>) -> Option<[PeHold<'r, E>; 2]> {
         let root = self.root.id().index();
+        let hold = |index| {
+            let pe = PeRef::live(guard, index)?;
+            Some([pe.hold()?, pe.hold()?])
+        };
         let mut from = match &self.at {
             Some(at) => at.id().index(),
-            None => {
-                if let Some(hold) = PeRef::live(guard, root).and_then(|pe| pe.hold()) {
-                    return Some(hold);
-                }
-                root
-            }
+            None => match hold(root) {
+                Some(holds) => return Some(holds),
+                None => root,
+            },
         };
         loop {
             from = guard.next_pe(root, from, self.stamp)?;
-            // One that is referenced as often as can be counted cannot be visited.
-            if let Some(hold) = PeRef::live(guard, from).and_then(|pe| pe.hold()) {
-                return Some(hold);
+            if let Some(holds) = hold(from) {
+                return Some(holds);
             }
         }
     }
@@ -121,18 +124,20 @@ impl<'r, E: Env> Iterator for Walk<'r, E> {
         }
         let next = self.step(&lock(&self.root));
         self.done = next.is_none();
-        // Replacing it drops the old place's reference, only now that the new one is held.
-        self.at = next;
-        self.at.as_ref().and_then(PeHold::try_clone)
+        let Some([place, pe]) = next else {
+            self.at = None;
+            return None;
+        };
+        // Only now that the next one is held, the last one is let go.
+        self.at = Some(place);
+        Some(pe)
     }
 }
 
 /// A walk over the devices of a PE and of all below it, in the order of [`Walk`].
 pub struct DeviceWalk<'r, E: Env> {
     root: PeHold<'r, E>,
-    /// The PE whose devices are visited.
-    pe: Option<PeHold<'r, E>>,
-    /// The device where the walk is.
+    /// The device where the walk is, which pins its PE; nothing before the first step.
     at: Option<DeviceHold<'r, E>>,
     stamp: Stamp,
     done: bool,
@@ -153,20 +158,27 @@ impl<'r, E: Env> DeviceWalk<'r, E> {
     /// A walk that sees what was born before `stamp`.
     #[must_use]
     pub const fn born_before(root: PeHold<'r, E>, stamp: Stamp) -> Self {
-        Self { root, pe: None, at: None, stamp, done: false }
+        Self { root, at: None, stamp, done: false }
     }
 
-    /// The next device, and its PE if the walk moves on to another.
-    fn step(&self, guard: &TreeGuard<'r, E>) -> Option<(Option<PeHold<'r, E>>, DeviceHold<'r, E>)> {
+    /// The next device, referenced for the walk and for its user. One that is referenced as often
+    /// as can be counted is passed over.
+    fn step(&self, guard: &TreeGuard<'r, E>) -> Option<[DeviceHold<'r, E>; 2]> {
         let root = self.root.id().index();
-        let mut pe = self.pe.as_ref().map_or(root, |pe| pe.id().index());
         let mut device = self.at.as_ref().map(|at| at.id().index());
+        let mut pe = match device {
+            Some(device) => guard.inner.devices.node(device)?.owner?,
+            None => root,
+        };
         loop {
             while let Some(index) = guard.next_device(pe, device, self.stamp) {
                 device = Some(index);
-                let held = DeviceRef::live(guard, index).and_then(|device| device.hold());
-                if let (Some(device), Some(pe)) = (held, PeRef::live(guard, pe)) {
-                    return Some((pe.hold(), device));
+                let hold = || {
+                    let device = DeviceRef::live(guard, index)?;
+                    Some([device.hold()?, device.hold()?])
+                };
+                if let Some(holds) = hold() {
+                    return Some(holds);
                 }
             }
             pe = guard.next_pe(root, pe, self.stamp)?;
@@ -189,17 +201,13 @@ impl<'r, E: Env> Iterator for DeviceWalk<'r, E> {
             self.root.registry().stats().count(Counter::WalksFromTombstone);
         }
         let next = self.step(&lock(&self.root));
-        match next {
-            Some((Some(pe), device)) => {
-                self.pe = Some(pe);
-                self.at = Some(device);
-            }
-            Some((None, _)) | None => {
-                self.done = true;
-                self.at = None;
-            }
-        }
-        self.at.as_ref().and_then(DeviceHold::try_clone)
+        self.done = next.is_none();
+        let Some([place, device]) = next else {
+            self.at = None;
+            return None;
+        };
+        self.at = Some(place);
+        Some(device)
     }
 }
 

@@ -17,6 +17,7 @@
 //! Generation and live bit are compared in the same exchange that changes flags or count, so
 //! nobody can touch a slot's next occupant.
 
+use crate::mutant::mutant;
 use crate::sync::{Acquire, AtomicU64, Full, Release};
 
 pub(crate) const COUNT_BITS: u32 = 23;
@@ -111,7 +112,9 @@ impl Word {
     /// Takes a reference to a live occupant; refuses when it is another, removed, or held `max` times.
     pub(crate) fn get(&self, generation: u32, max: u32) -> Option<Snapshot> {
         let got = self.update(|now| {
-            if !now.is_live_as(generation) {
+            let there =
+                mutant!("get_ignores_live", now.is_live_as(generation), now.generation() == generation);
+            if !there {
                 return Err(());
             }
             now.plus_one(max).ok_or(())
@@ -126,7 +129,12 @@ impl Word {
 
     /// Drops a reference.
     pub(crate) fn put(&self) -> Put {
-        match self.update(|now| Ok::<_, ()>(now.minus_one())) {
+        let put = mutant!("put_is_not_atomic", self.update(|now| Ok::<_, ()>(now.minus_one())), {
+            let now = self.load();
+            self.0.store(now.minus_one().0, Release);
+            Ok::<_, ()>((now, now.minus_one()))
+        });
+        match put {
             Ok((_, new)) if new.count() == 0 && !new.is_live() => Put::Last,
             Ok(_) | Err(()) => Put::Held,
         }

@@ -104,3 +104,20 @@ pub(crate) fn seconds(s: u64) -> Time {
 pub(crate) fn drops(platform: &Platform) -> usize {
     platform.load(Ordering::Relaxed)
 }
+
+/// Explores all interleavings of `f` within the bound, and says how many there were.
+#[cfg(eeh_loom)]
+pub(crate) fn explore(name: &str, f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    let executions = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&executions);
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        f();
+    });
+    let executions = executions.load(Ordering::Relaxed);
+    if executions > 1 {
+        eprintln!("loom: {name}: {executions} executions");
+    }
+}
