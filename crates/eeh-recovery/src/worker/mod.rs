@@ -206,6 +206,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             self.tell(&active, What::Progress(Progress::Ended(Outcome::Cancelled)), now);
         }
+        // The recovery's references were the last: nobody takes the dead tree's lock after this.
+        self.tree.reap();
         if self.asked {
             self.asked = false;
             self.platform.firmware().rearm(&self.phb);
