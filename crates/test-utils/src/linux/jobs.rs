@@ -82,10 +82,13 @@ impl SimLinux {
         if temper.adds == Some(step)
             && let Some(bdf) = spare_of(&phb, device)
             && hardware.push(bdf)
-            && let Some(added) = self.set_up(&phb, bdf)
         {
-            self.probe_eeh(&phb, &added);
-            let _ = self.attach(&added).await;
+            let ready = hardware.timing(bdf).unwrap_or_default().ready_after;
+            self.pace().sleep(ready).await;
+            if let Some(added) = self.set_up(&phb, bdf) {
+                self.probe_eeh(&phb, &added);
+                let _ = self.attach(&added).await;
+            }
         }
     }
 
