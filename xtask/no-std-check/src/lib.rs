@@ -3,6 +3,7 @@
 #![no_std]
 
 pub mod firmware;
+pub mod recovery;
 pub mod tree;
 
 use core::panic::PanicInfo;
