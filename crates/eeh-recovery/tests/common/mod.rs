@@ -42,6 +42,7 @@ pub struct Function {
     pub intx: bool,
     pub fundamental: bool,
     pub conventional: bool,
+    pub reports_link: bool,
 }
 
 pub fn aware(name: &str) -> Option<Driver> {
@@ -53,7 +54,16 @@ pub fn unaware(name: &str) -> Option<Driver> {
 }
 
 pub fn function(bdf: u16, pe: u32, driver: Option<Driver>) -> Function {
-    Function { bdf, pe, bridge: None, driver, intx: false, fundamental: false, conventional: false }
+    Function {
+        bdf,
+        pe,
+        bridge: None,
+        driver,
+        intx: false,
+        fundamental: false,
+        conventional: false,
+        reports_link: false,
+    }
 }
 
 pub fn bridge(bdf: u16, pe: u32, secondary: u8, subordinate: u8) -> Function {
@@ -150,6 +160,7 @@ impl Rig {
             flags: if f.bridge.is_some() { DeviceFlags::BRIDGE } else { DeviceFlags::empty() },
             bridge: f.bridge.map(|(secondary, subordinate)| BridgeInfo { secondary, subordinate }),
             conventional: f.conventional,
+            link_active_reporting: f.reports_link,
             ..DeviceInfo::default()
         };
         let device = Arc::new(Dev {

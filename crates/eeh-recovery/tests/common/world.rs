@@ -35,6 +35,9 @@ pub struct State {
     /// From when a device answers after a reset, and what it says before.
     pub ready_after: BTreeMap<u16, (Duration, u16)>,
     pub ready_at: BTreeMap<u16, Time>,
+    /// How long after a reset links come up, for ports that report it.
+    pub link_after: Option<Duration>,
+    pub link_at: Time,
     /// Resets that firmware will refuse.
     pub refuse: u32,
     pub asserted: i32,
@@ -108,6 +111,9 @@ impl ConfigSpace for World {
         }
         let Some(config) = state.config.get(&bdf) else { return Ok(u32::MAX) };
         let at = usize::from(offset);
+        if offset == 0x52 && state.link_after.is_some() {
+            return Ok(if state.now < state.link_at { 0x1011 } else { 0x3011 });
+        }
         Ok(match width {
             Width::Byte => u32::from(config[at]),
             Width::Half => u32::from(u16::from_le_bytes([config[at], config[at + 1]])),
@@ -175,6 +181,7 @@ impl World {
             let after = state.ready_after.get(&bdf).map_or(Duration::ZERO, |r| r.0);
             state.ready_at.insert(bdf, now.after(after));
         }
+        state.link_at = now.after(state.link_after.unwrap_or_default());
         if *point == ResetPoint::Phb {
             state.fenced = false;
         }
