@@ -131,7 +131,11 @@ impl<E: Env> Registry<E> {
 fn with_report<E: Env>(now: Snapshot, flags: PeFlags) -> Snapshot {
     let was_pending = now.flags() & PeFlags::PENDING.bits() != 0;
     let new = now.with_flags((flags | PeFlags::PENDING).bits());
-    if was_pending { new } else { new.plus_one(max_count::<E>()).unwrap_or(new) }
+    if was_pending || cfg!(eeh_mutant = "queue_takes_no_reference") {
+        new
+    } else {
+        new.plus_one(max_count::<E>()).unwrap_or(new)
+    }
 }
 
 fn is_new_report(before: Snapshot, after: Snapshot) -> bool {

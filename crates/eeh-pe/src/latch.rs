@@ -11,6 +11,8 @@
 
 use crate::env::Env;
 use crate::mutant::mutant;
+#[cfg(eeh_mutant = "map_stores_relaxed")]
+use crate::sync::Relaxed;
 use crate::sync::{Acquire, AtomicU64, Release};
 
 /// A range and what it belongs to.
@@ -53,9 +55,9 @@ impl Entry {
     }
 
     fn store(&self, range: &Range) {
-        self.start.store(range.start, Release);
-        self.end.store(range.end, Release);
-        self.value.store(range.value, Release);
+        self.start.store(range.start, mutant!("map_stores_relaxed", Release, Relaxed));
+        self.end.store(range.end, mutant!("map_stores_relaxed", Release, Relaxed));
+        self.value.store(range.value, mutant!("map_stores_relaxed", Release, Relaxed));
     }
 }
 

@@ -78,12 +78,14 @@ impl<E: Env> Registry<E> {
     pub fn find_phb(&self, number: PhbNumber) -> Option<TreeId> {
         self.cells.iter().find_map(|cell| {
             let before = cell.state.load();
-            if !before.is_live() || cell.number() != number {
+            let live = mutant!("removed_phb_is_found", before.is_live(), before.count() > 0);
+            if !live || cell.number() != number {
                 return None;
             }
             let id = cell.id(before);
             // The number is this occupant's when it was there before and after.
-            cell.state.load().is_live_as(id.generation).then_some(id)
+            let after = cell.state.load();
+            mutant!("removed_phb_is_found", after.is_live_as(id.generation), true).then_some(id)
         })
     }
 

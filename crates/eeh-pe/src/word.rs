@@ -154,8 +154,13 @@ impl Word {
         accept: impl Fn(Snapshot) -> bool,
         change: impl Fn(u16) -> u16,
     ) -> Option<u16> {
-        let changed =
-            self.update(|now| if accept(now) { Ok(now.with_flags(change(now.flags()))) } else { Err(()) });
+        let apply = |now: Snapshot| {
+            if accept(now) { Ok(now.with_flags(change(now.flags()))) } else { Err(()) }
+        };
+        let changed = mutant!("flags_are_not_atomic", self.update(apply), {
+            let now = self.load();
+            apply(now).map(|new| self.0.store(new.0, Release)).map(|()| (now, now))
+        });
         changed.ok().map(|(old, _)| old.flags())
     }
 

@@ -3,6 +3,7 @@
 //! while it is looked at.
 //!
 //! mutants: peek_looks_once => "a look mixed two PEs"
+//! mutants: identity_is_relaxed => "a look mixed two PEs"
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -9,7 +9,7 @@ use common::*;
 use eeh_pe::{AddPhbError, Isolate, PeFlags, PhbNumber, TreeStorage, Window, WindowKind};
 
 #[test]
-fn hazard_5_13_a_removed_phb_is_not_found_and_its_number_is_free() {
+fn a_removed_phb_is_not_found_and_its_number_is_free() {
     let registry = registry::<Host>(2);
     let old = add_phb(&registry, 3);
     let tree = registry.tree(old).unwrap();

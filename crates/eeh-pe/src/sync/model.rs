@@ -73,8 +73,8 @@ impl<T: Send> Lock<T> for LoomLock<T> {
 
 /// Interrupts for models: runs a closure at the k-th atomic operation of the thread that armed it.
 pub mod hook {
+    use core::cell::RefCell;
     use std::boxed::Box;
-    use std::cell::RefCell;
     use std::thread_local;
 
     struct Armed {
