@@ -134,6 +134,18 @@ fn a_device_that_is_silent_for_more_than_a_second_is_reset_again() {
 }
 
 #[test]
+fn a_dead_card_does_not_take_its_neighbours_with_it() {
+    let mut rig = Rig::new(switch());
+    rig.world.get().ready_after.insert(0x0300, (Duration::from_secs(1000), 0xffff));
+    rig.freeze(0xfd);
+    rig.run();
+    assert_eq!(rig.world.get().resets.len(), 3);
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    rig.assert_configured(0x0400);
+    rig.assert_healthy();
+}
+
+#[test]
 fn a_conventional_device_is_given_its_initialisation_time_and_knows_no_retry_status() {
     let mut functions = single(aware("ahci"));
     functions[1].conventional = true;

@@ -193,7 +193,7 @@ impl<E: Env> Recovery<'_, E> {
     /// The device went away between action and answer.
     fn gone(&mut self) {
         if self.phase == Phase::Restore {
-            self.restored();
+            self.passed();
         }
         self.cue(Cue::DeviceGone);
     }

@@ -6,11 +6,11 @@
 
 use core::time::Duration;
 
-use eeh_pe::{Bdf, DeviceId, Env, PeNumber, Time};
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, Env, PeNumber, Time};
 
 use super::action::{Action, Link};
 use super::note::Note;
-use super::recovery::Recovery;
+use super::recovery::{RESET_ATTEMPTS, Recovery};
 use super::state::{Cue, Phase};
 use crate::{DeviceEvent, Wait};
 
@@ -33,6 +33,7 @@ pub(super) struct Current {
     id: DeviceId,
     bdf: Bdf,
     pe: PeNumber,
+    bridge: bool,
     conventional: bool,
     ready: bool,
 }
@@ -47,6 +48,10 @@ pub(super) struct Cursor {
     bus: Option<u8>,
     /// When the devices had to be reachable from.
     since: Time,
+    /// Some function that is not a bridge is back.
+    any_back: bool,
+    /// Some device is not, and there is no attempt left for it.
+    missing: bool,
 }
 
 impl<E: Env> Recovery<'_, E> {
@@ -60,7 +65,7 @@ impl<E: Env> Recovery<'_, E> {
             None => match self.next_to_restore() {
                 Some(next) => next,
                 None => {
-                    self.finish(Cue::Finished);
+                    self.all_restored();
                     return None;
                 }
             },
@@ -90,14 +95,30 @@ impl<E: Env> Recovery<'_, E> {
                 id: device.id(),
                 bdf: device.info().bdf,
                 pe: pe.number(),
+                bridge: device.flags().contains(DeviceFlags::BRIDGE),
                 conventional: device.info().conventional,
                 ready: false,
             })
     }
 
-    /// The device is dealt with.
+    /// The device is restored.
     pub(super) fn restored(&mut self) {
+        self.cursor.any_back |= self.cursor.current.is_some_and(|current| !current.bridge);
+        self.passed();
+    }
+
+    /// The device is dealt with.
+    pub(super) fn passed(&mut self) {
         self.cursor.done = self.cursor.current.take().map(|c| c.bdf).or(self.cursor.done);
+    }
+
+    /// Every device is dealt with. A PE of which nothing came back is lost.
+    fn all_restored(&mut self) {
+        if self.cursor.missing && !self.cursor.any_back {
+            self.attempt_failed();
+        } else {
+            self.finish(Cue::Finished);
+        }
     }
 
     /// The link above the PE's bus, or above a bus within it.
@@ -153,6 +174,13 @@ impl<E: Env> Recovery<'_, E> {
         }
         let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         self.notes.push(Note::Device(current.bdf, current.pe, DeviceEvent::NotReady { waited }));
-        self.attempt_failed();
+        if self.attempt < RESET_ATTEMPTS {
+            self.attempt_failed();
+        } else {
+            // One dead card does not take its neighbours with it: its driver will say so.
+            self.cursor.missing = true;
+            self.passed();
+            self.cue(Cue::DeviceGone);
+        }
     }
 }

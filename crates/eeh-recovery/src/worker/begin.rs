@@ -22,6 +22,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             return self.clear_removed(&reported, now);
         };
         if self.is_covered(&view, reported.detection.at) {
+            registry.stats().count(Counter::Absorbed);
             return self.tell_absorbed(pe_target_of_view(&view), 1, now);
         }
         if view.flags.contains(PeFlags::PASSED) {
@@ -163,7 +164,6 @@ impl<'r, P: Platform> Worker<'r, P> {
 
     fn tell_absorbed(&self, target: PeTarget, count: u32, now: Time) {
         if count != 0 {
-            self.tree.registry().stats().add(Counter::Absorbed, u64::from(count));
             let what = QueueEvent::Absorbed { count };
             self.tell_of(None, subject(target), What::Queue(what), now);
         }

@@ -192,8 +192,13 @@ impl<'r, P: Platform> Worker<'r, P> {
                 }
                 Next::WaitUntil { at: until, why }
             }
-            // Every action is answered at once or is a job.
-            Poll::Answer | Poll::Over => Next::Again,
+            Poll::Over => Next::Again,
+            Poll::Answer => {
+                // Every action is answered at once or is a job. Should one not be: an end, not a loop.
+                debug_assert!(false, "an action without an answer");
+                let _ = active.machine.handle(Input::Cancel, now);
+                Next::Again
+            }
         }
     }
 
