@@ -165,6 +165,7 @@ impl<'a> Engine<'a> {
             Turn::WhenWoken => {}
             Turn::Never => {
                 self.workers.remove(&tree);
+                self.linux.mailboxes().close(tree);
             }
         }
     }

@@ -171,7 +171,7 @@ fn clocks(which: Clock) -> (Arc<dyn SimClock>, Pace) {
             (time.clone(), Pace::Virtual(time))
         }
         Clock::Scaled(factor) => {
-            let clock: Arc<dyn SimClock> = Arc::new(ScaledClock::new(factor));
+            let clock = Arc::new(ScaledClock::new(factor));
             (clock.clone(), Pace::Real(clock))
         }
     }

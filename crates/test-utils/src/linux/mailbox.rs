@@ -34,6 +34,16 @@ struct Content {
     lost: u32,
 }
 
+impl Content {
+    fn is_empty(&self) -> bool {
+        !self.woken
+            && !self.check
+            && self.jobs.is_empty()
+            && self.answers.is_empty()
+            && self.running.is_none()
+    }
+}
+
 /// The letters of one PHB.
 #[derive(Debug, Default)]
 struct Mailbox {
@@ -91,6 +101,11 @@ impl Mailboxes {
             let mut content = mailbox.content.lock().unwrap_or_else(PoisonError::into_inner);
             *content = Content { tree: Some(tree), ..Content::default() };
         }
+    }
+
+    /// A worker has ended: what was left for it, and what its helper still answers, is dropped.
+    pub fn close(&self, tree: TreeId) {
+        self.change(tree, |c| *c = Content::default());
     }
 
     /// Wakes a worker.
@@ -172,14 +187,31 @@ impl Mailboxes {
         if core::mem::take(&mut content.woken) { Letter::Woken } else { Letter::Nothing }
     }
 
+    /// The worker waits until there is a letter, at most `limit` of the host's time.
+    pub fn wait(&self, tree: TreeId, limit: Duration) {
+        let Some((mailbox, content)) = self.lock(tree) else { return };
+        let idle = |c: &mut Content| !c.woken && c.answers.is_empty() && c.tree == Some(tree);
+        drop(mailbox.changed.wait_timeout_while(content, limit, idle));
+    }
+
     /// The worker waits for a letter, at most `limit` of the host's time.
     pub fn wait_letter(&self, tree: TreeId, limit: Duration) -> Letter {
-        {
-            let Some((mailbox, content)) = self.lock(tree) else { return Letter::Nothing };
-            let idle = |c: &mut Content| !c.woken && c.answers.is_empty() && c.tree == Some(tree);
-            drop(mailbox.changed.wait_timeout_while(content, limit, idle));
-        }
+        self.wait(tree, limit);
         self.take_letter(tree)
+    }
+
+    /// Whether nobody has left anything for a PHB's worker or helper, and no helper is at a job.
+    #[must_use]
+    pub fn is_empty(&self, tree: TreeId) -> bool {
+        self.lock(tree).is_none_or(|(_, c)| c.is_empty())
+    }
+
+    /// The same of all PHBs.
+    #[must_use]
+    pub fn are_empty(&self) -> bool {
+        let content =
+            |mailbox: &Mailbox| mailbox.content.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        self.boxes.iter().all(content)
     }
 
     /// Whose mailbox changed since the last call.

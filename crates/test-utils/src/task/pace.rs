@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eeh_pe::Time;
 
-use crate::hw::SimClock;
+use crate::hw::{ScaledClock, SimClock};
 
 /// Virtual time: moved on by the engine, and who waits for which point of it.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub enum Pace {
     /// The engine moves it on.
     Virtual(Arc<VirtualTime>),
     /// It passes by itself, and threads sleep.
-    Real(Arc<dyn SimClock>),
+    Real(Arc<ScaledClock>),
 }
 
 impl fmt::Debug for Pace {
