@@ -123,7 +123,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         let mut flags = PeFlags::empty();
         if let Some(parent) = parent {
             let above = self.pin_owner(parent)?;
-            flags |= mutant!("child_is_born_healthy", above & PeFlags::INHERITED, PeFlags::empty());
+            flags |=
+                mutant!(eeh_mutant = "child_is_born_healthy", above & PeFlags::INHERITED, PeFlags::empty());
         }
         let predecessor = self.predecessor(number);
         if let Some(old) = predecessor.and_then(|index| self.pe_slot(index)) {

@@ -66,12 +66,13 @@ impl<E: Env> Registry<E> {
     pub fn isolate_at(&self, id: PeId, detection: Detection) -> Isolate {
         let Some((cell, slot)) = self.pe_slot(id) else { return Isolate::Stale };
         let changed = slot.word.update(|now| {
-            let there = mutant!("isolate_any_generation", now.is_live_as(id.generation), now.is_live());
+            let there =
+                mutant!(eeh_mutant = "isolate_any_generation", now.is_live_as(id.generation), now.is_live());
             if !there {
                 return Err(Isolate::Stale);
             }
             let flags = PeFlags::from_bits_retain(now.flags());
-            if mutant!("isolate_ignores_winner", flags.contains(PeFlags::ISOLATED), false) {
+            if mutant!(eeh_mutant = "isolate_ignores_winner", flags.contains(PeFlags::ISOLATED), false) {
                 return Err(Isolate::AlreadyIsolated);
             }
             let mut new = flags | PeFlags::ISOLATED;

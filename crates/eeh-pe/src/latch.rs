@@ -55,9 +55,9 @@ impl Entry {
     }
 
     fn store(&self, range: &Range) {
-        self.start.store(range.start, mutant!("map_stores_relaxed", Release, Relaxed));
-        self.end.store(range.end, mutant!("map_stores_relaxed", Release, Relaxed));
-        self.value.store(range.value, mutant!("map_stores_relaxed", Release, Relaxed));
+        self.start.store(range.start, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
+        self.end.store(range.end, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
+        self.value.store(range.value, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
     }
 }
 
@@ -115,7 +115,7 @@ impl<E: Env> Latch<E> {
         loop {
             let found = self.in_use(before).find(address);
             let after = self.sequence.load(Acquire);
-            if mutant!("map_reader_looks_once", after == before, true) {
+            if mutant!(eeh_mutant = "map_reader_looks_once", after == before, true) {
                 return found;
             }
             before = after;
@@ -137,7 +137,7 @@ impl<E: Env> Latch<E> {
         if kept.saturating_add(usize::from(add.is_some())) > self.capacity() {
             return false;
         }
-        let target = self.in_use(mutant!("map_writes_in_place", next, sequence));
+        let target = self.in_use(mutant!(eeh_mutant = "map_writes_in_place", next, sequence));
         let mut places = target.entries.iter();
         let mut len: u64 = 0;
         let mut put = |range: &Range| {

@@ -60,7 +60,7 @@ impl<E: Env> Registry<E> {
     pub fn tree(&self, id: TreeId) -> Option<Tree<'_, E>> {
         let cell = self.cell(id)?;
         let pinned = cell.state.update(|now| {
-            let same = mutant!("tree_any_generation", now.generation() == id.generation, true);
+            let same = mutant!(eeh_mutant = "tree_any_generation", now.generation() == id.generation, true);
             if !same || now.count() == 0 || now.flags() & BUILDING != 0 {
                 return Err(());
             }
@@ -78,14 +78,14 @@ impl<E: Env> Registry<E> {
     pub fn find_phb(&self, number: PhbNumber) -> Option<TreeId> {
         self.cells.iter().find_map(|cell| {
             let before = cell.state.load();
-            let live = mutant!("removed_phb_is_found", before.is_live(), before.count() > 0);
+            let live = mutant!(eeh_mutant = "removed_phb_is_found", before.is_live(), before.count() > 0);
             if !live || cell.number() != number {
                 return None;
             }
             let id = cell.id(before);
             // The number is this occupant's when it was there before and after.
             let after = cell.state.load();
-            mutant!("removed_phb_is_found", after.is_live_as(id.generation), true).then_some(id)
+            mutant!(eeh_mutant = "removed_phb_is_found", after.is_live_as(id.generation), true).then_some(id)
         })
     }
 

@@ -87,7 +87,7 @@ impl Slot {
     /// Names the next occupant. Only under the lock, while the slot is free.
     pub(crate) fn set_identity(&self, identity: u64, owner: Option<Name>) {
         // Release: whoever reads this also finds the word past its last occupant's generation.
-        self.identity.store(identity, mutant!("identity_is_relaxed", Release, Relaxed));
+        self.identity.store(identity, mutant!(eeh_mutant = "identity_is_relaxed", Release, Relaxed));
         self.owner.store(owner.map_or(NO_NAME, Name::pack), Release);
         self.detected_at.store(0, Relaxed);
         self.detected_address.store(0, Relaxed);
@@ -111,14 +111,14 @@ impl Slot {
     /// store. `None` when it is not there, or went while it was read.
     pub(crate) fn peek(&self, generation: u32) -> Option<(Snapshot, u64, Option<Name>)> {
         let before = self.word.load();
-        if !mutant!("peek_any_generation", before.is_live_as(generation), before.is_live()) {
+        if !mutant!(eeh_mutant = "peek_any_generation", before.is_live_as(generation), before.is_live()) {
             return None;
         }
         let identity = self.identity();
         let owner = self.owner();
         let after = self.word.load();
-        let same = mutant!("peek_any_generation", after.is_live_as(generation), after.is_live());
-        let unchanged = mutant!("peek_looks_once", same, true);
+        let same = mutant!(eeh_mutant = "peek_any_generation", after.is_live_as(generation), after.is_live());
+        let unchanged = mutant!(eeh_mutant = "peek_looks_once", same, true);
         unchanged.then_some((after, identity, owner))
     }
 }

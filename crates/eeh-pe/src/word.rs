@@ -112,8 +112,11 @@ impl Word {
     /// Takes a reference to a live occupant; refuses when it is another, removed, or held `max` times.
     pub(crate) fn get(&self, generation: u32, max: u32) -> Option<Snapshot> {
         let got = self.update(|now| {
-            let there =
-                mutant!("get_ignores_live", now.is_live_as(generation), now.generation() == generation);
+            let there = mutant!(
+                eeh_mutant = "get_ignores_live",
+                now.is_live_as(generation),
+                now.generation() == generation
+            );
             if !there {
                 return Err(());
             }
@@ -129,11 +132,12 @@ impl Word {
 
     /// Drops a reference.
     pub(crate) fn put(&self) -> Put {
-        let put = mutant!("put_is_not_atomic", self.update(|now| Ok::<_, ()>(now.minus_one())), {
-            let now = self.load();
-            self.0.store(now.minus_one().0, Release);
-            Ok::<_, ()>((now, now.minus_one()))
-        });
+        let put =
+            mutant!(eeh_mutant = "put_is_not_atomic", self.update(|now| Ok::<_, ()>(now.minus_one())), {
+                let now = self.load();
+                self.0.store(now.minus_one().0, Release);
+                Ok::<_, ()>((now, now.minus_one()))
+            });
         match put {
             Ok((_, new)) if new.count() == 0 && !new.is_live() => Put::Last,
             Ok(_) | Err(()) => Put::Held,
@@ -157,7 +161,7 @@ impl Word {
         let apply = |now: Snapshot| {
             if accept(now) { Ok(now.with_flags(change(now.flags()))) } else { Err(()) }
         };
-        let changed = mutant!("flags_are_not_atomic", self.update(apply), {
+        let changed = mutant!(eeh_mutant = "flags_are_not_atomic", self.update(apply), {
             let now = self.load();
             apply(now).map(|new| self.0.store(new.0, Release)).map(|()| (now, now))
         });

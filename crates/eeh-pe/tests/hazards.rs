@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Goal: each hazard of `docs/hazards.md` that the tree answers for is gone, and comes back under
 //! its mutant. Hazard 5.12 (state words) is in `loom_flags.rs`.
-//!
-//! mutants: isolate_any_generation => "5.4: a detector wrote to what was freed"
-//! mutants: queue_takes_no_reference => "5.5: a report led to another PE"
-//! mutants: removed_phb_is_found => "5.13: a removed PHB was found"
-//! mutants: peek_any_generation => "5.14: an address led to another device"
+
+// mutants: isolate_any_generation => "5.4: a detector wrote to what was freed"
+// mutants: queue_takes_no_reference => "5.5: a report led to another PE"
+// mutants: removed_phb_is_found => "5.13: a removed PHB was found"
+// mutants: peek_any_generation => "5.14: an address led to another device"
+
 #![cfg(not(eeh_loom))]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim (hazard 5.12): flags, live bit and count change in one exchange, so no change of one of
 //! them loses another's, whoever makes it.
-//!
-//! mutants: flags_are_not_atomic => "a flag change was lost"
+
+// mutants: flags_are_not_atomic => "a flag change was lost"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

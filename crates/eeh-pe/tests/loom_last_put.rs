@@ -2,10 +2,11 @@
 //! Claim: the last reference to a removed PE is dropped without a lock, against another put,
 //! against a walk and against look-ups: the PE is freed once, and a walk that stands on it goes on
 //! to the next one.
-//!
-//! mutants: put_is_not_atomic => "freed twice, or not at all"
-//! mutants: push_links_late => "one of two was not freed"
-//! mutants: removal_frees_held => "the walk lost its place"
+
+// mutants: put_is_not_atomic => "freed twice, or not at all"
+// mutants: push_links_late => "one of two was not freed"
+// mutants: removal_frees_held => "the walk lost its place"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

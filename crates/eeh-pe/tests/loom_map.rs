@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim: a reader of the address map finds a mapped address while the ranges around it come and
 //! go, and never a device that the address does not belong to.
-//!
-//! mutants: map_reader_looks_once => "a look-up went wrong"
-//! mutants: map_stores_relaxed => "a look-up went wrong"
-//! mutants: map_writes_in_place => "a look-up went wrong"
+
+// mutants: map_reader_looks_once => "a look-up went wrong"
+// mutants: map_stores_relaxed => "a look-up went wrong"
+// mutants: map_writes_in_place => "a look-up went wrong"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

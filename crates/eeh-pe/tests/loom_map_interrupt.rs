@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim: a reader that interrupts the writer of the address map, at any atomic operation, finds
 //! the right device and does not wait for the writer, who cannot go on.
-//!
-//! mutants: map_writes_in_place => "the interrupt's look-up went wrong"
+
+// mutants: map_writes_in_place => "the interrupt's look-up went wrong"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

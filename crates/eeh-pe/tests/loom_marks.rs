@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim: a PE that is inserted while the subtree above it is marked or unmarked ends up with the
 //! subtree's marks: it misses none and keeps none.
-//!
-//! mutants: child_is_born_healthy => "a PE missed the mark of those above it"
-//! mutants: clear_spares_the_young => "a PE kept a mark for ever"
+
+// mutants: child_is_born_healthy => "a PE missed the mark of those above it"
+// mutants: clear_spares_the_young => "a PE kept a mark for ever"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim: of all detectors of a freeze exactly one reports it, also while the PE is removed and
 //! its slot gets another occupant, which none of them marks.
-//!
-//! mutants: isolate_ignores_winner => "two detectors won"
-//! mutants: isolate_any_generation => "a detector marked the next occupant"
+
+// mutants: isolate_ignores_winner => "two detectors won"
+// mutants: isolate_any_generation => "a detector marked the next occupant"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

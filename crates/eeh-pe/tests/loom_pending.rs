@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim: no report is lost and none is taken twice, while PEs are reported again as soon as
 //! their last report is taken.
-//!
-//! mutants: report_ends_early => "a report was lost or taken twice"
+
+// mutants: report_ends_early => "a report was lost or taken twice"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -2,9 +2,10 @@
 //! Claim: a PHB is removed, and another added under the same number, while detectors and readers
 //! are at the old one: nothing of the old one reaches the new one, and the old place is free once
 //! the last of them is gone.
-//!
-//! mutants: tree_any_generation => "a handle led to another PHB's tree"
-//! mutants: dead_tree_keeps_reports => "the dead PHB keeps its place"
+
+// mutants: tree_any_generation => "a handle led to another PHB's tree"
+// mutants: dead_tree_keeps_reports => "the dead PHB keeps its place"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim: a reference is to the PE its handle names, or is refused: never to a slot that is being
 //! freed or that has another occupant.
-//!
-//! mutants: get_ignores_live => "a reference led to another PE"
+
+// mutants: get_ignores_live => "a reference led to another PE"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Claim: a stale handle never shows another occupant's identity, however the slot is reused
 //! while it is looked at.
-//!
-//! mutants: peek_looks_once => "a look mixed two PEs"
-//! mutants: identity_is_relaxed => "a look mixed two PEs"
+
+// mutants: peek_looks_once => "a look mixed two PEs"
+// mutants: identity_is_relaxed => "a look mixed two PEs"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
