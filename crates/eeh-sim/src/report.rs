@@ -112,6 +112,7 @@ const fn reason(why: Option<Wait>) -> &'static str {
         None => "in firmware calls",
         Some(Wait::OpalPoll) => "firmware's reset (OPAL_PCI_RESET, OPAL_PCI_POLL)",
         Some(Wait::ResetHold) => "holding the reset (PCI 3.0 4.3.2)",
+        Some(Wait::PeSettle) => "a PE after its reset (PAPR, ibm,set-slot-reset)",
         Some(Wait::LinkSettle) => "before the first access (PCIe 6.6.1)",
         Some(Wait::LinkUp) => "link training (PCIe 6.6.1)",
         Some(Wait::ConventionalSettle) => "a conventional device (PCI 3.0 4.3.2)",

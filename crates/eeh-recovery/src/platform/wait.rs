@@ -6,8 +6,11 @@
 pub enum Wait {
     /// OPAL answered a positive number of milliseconds (OPAL_PCI_RESET, OPAL_PCI_POLL).
     OpalPoll,
-    /// Secondary Bus Reset is held for Trst, 1 ms at least (PCI 3.0 4.3.2; PCIe 6.0 7.5.1.3.13).
+    /// Secondary Bus Reset is held for Trst, 1 ms at least (PCI 3.0 4.3.2; PCIe 6.0 7.5.1.3.13); a
+    /// PE's reset for 100 ms (PAPR, `ibm,set-slot-reset`, R-2).
     ResetHold,
+    /// 1.5 s after the release of a PE's reset (PAPR, `ibm,set-slot-reset`, R-3).
+    PeSettle,
     /// 100 ms after link up or release of reset before the first access (PCIe 6.0 6.6.1).
     LinkSettle,
     /// Link training after release of reset: 1 s at most (PCIe 6.0 6.6.1).
