@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! EEH back end for pSeries (PAPR, RTAS).
 //!
-//! So far: what the answer of `ibm,read-slot-reset-state2` means. The back end itself, over a trait
-//! of the RTAS calls, is not written.
+//! | concern                                          | file          |
+//! |--------------------------------------------------|---------------|
+//! | the calls, as PAPR has them                      | `rtas`        |
+//! | what a status word means; firmware that is busy  | `status`      |
+//! | which PE a device is in, and its address         | `config_addr` |
+//! | a PE's state                                     | `state`       |
+//! | enabling EEH, thawing                            | `option`      |
+//! | resets, and the one at the start of a kdump      | `reset`, `start` |
+//! | bridges after a reset                            | `configure`   |
+//! | firmware's error log                             | `error_log`   |
+//! | configuration cycles                             | `config`      |
+//! | virtual functions                                | `sriov`       |
+//! | error injection                                  | `inject`      |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -21,6 +32,36 @@
     )
 )]
 
-mod state;
+#[cfg(test)]
+extern crate std;
 
-pub use state::SlotResetState;
+mod config;
+mod config_addr;
+mod configure;
+mod control;
+mod error_log;
+mod inject;
+mod option;
+mod pseries;
+mod reset;
+pub mod rtas;
+mod sriov;
+mod start;
+mod state;
+mod status;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::all_ones;
+pub use config_addr::pe_of_vf;
+pub use configure::{Configure, ConfigurePoll};
+pub use error_log::{MAX_LOG, Severity};
+pub use inject::{InjectError, Injection};
+pub use pseries::PSeries;
+pub use reset::{HOLD, Reset, SETTLE, STATE_LIMIT};
+pub use rtas::{Address, ErrorClass, Rtas, Services, SlotResetState};
+pub use sriov::MAX_PES;
+pub use start::StartReset;
+pub use state::LONGEST_WAIT;
+pub use status::{BUSY_LIMIT, LONGEST_BUSY};

@@ -1,76 +1,85 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! The answer of `ibm,read-slot-reset-state2` (PAPR 7.3.11).
+//! A PE's state. C: `pseries_eeh_get_state`
 
 use core::time::Duration;
 
-use eeh_recovery::FreezeState;
+use eeh_recovery::{FirmwareError, FreezeState, PeTarget, SlotState};
 
-/// The first three output words of the call. C: `rets` of `pseries_eeh_get_state`
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SlotResetState {
-    /// PE state: 0 runs, 1 in reset, 2 stopped, 4 stopped for DMA only, 5 unavailable.
-    pub state: u32,
-    /// 1 when the PE supports EEH.
-    pub capabilities: u32,
-    /// In state 5: milliseconds to wait before the next question; 0: for good.
-    pub unavailable_ms: u32,
-}
+use crate::PSeries;
+use crate::pseries::{NO_PHB, address};
+use crate::rtas::{Address, Rtas, SlotResetState};
+use crate::status::{STATE, STATE2, Status};
+
+/// The longest that firmware may call a PE temporarily unavailable before it is asked again; it may ask
+/// for 49 days. C: `EEH_STATE_MAX_WAIT_TIME`
+pub const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 impl SlotResetState {
-    /// What it says about the PE. What PAPR does not define counts as not supported.
+    /// What it says about the PE.
+    ///
+    /// In state 5 the capability word is not looked at, as PAPR asks for. (C looks at it first and
+    /// takes a PE that is away for a while for one without EEH.)
+    ///
+    /// # Errors
+    ///
+    /// The word that PAPR does not define.
     ///
     /// # Context
     ///
     /// Any. C: `pseries_eeh_get_state`
-    #[must_use]
-    pub fn decode(self) -> FreezeState {
-        if self.capabilities == 0 {
-            return FreezeState::NotSupported;
-        }
-        match self.state {
-            0 => FreezeState::Active,
-            1 => FreezeState::InReset,
-            2 => FreezeState::Frozen,
-            4 => FreezeState::DmaFrozen,
-            5 if self.unavailable_ms != 0 => {
-                FreezeState::Unavailable { wait: Duration::from_millis(u64::from(self.unavailable_ms)) }
+    pub fn decode(self) -> Result<FreezeState, u32> {
+        match (self.state, self.capabilities) {
+            (5, _) if self.unavailable_ms == 0 => Ok(FreezeState::NotSupported),
+            (5, _) => {
+                let wait = Duration::from_millis(u64::from(self.unavailable_ms));
+                Ok(FreezeState::Unavailable { wait: wait.min(LONGEST_WAIT) })
             }
-            _ => FreezeState::NotSupported,
+            (_, 0) => Ok(FreezeState::NotSupported),
+            (0, 1) => Ok(FreezeState::Active),
+            (1, 1) => Ok(FreezeState::InReset),
+            (2, 1) => Ok(FreezeState::Frozen),
+            (4, 1) => Ok(FreezeState::DmaFrozen),
+            (unknown, 1) => Err(unknown),
+            (_, unknown) => Err(unknown),
         }
+    }
+}
+
+impl<R: Rtas> PSeries<R> {
+    /// The state, and firmware's number of it; one call. A call that is busy is a PE that is
+    /// unavailable for as long.
+    pub(crate) fn query(&self, pe: Address) -> Result<(FreezeState, u32), FirmwareError> {
+        let mut out = SlotResetState::default();
+        let (call, status) = if self.has(&STATE2) {
+            (STATE2, self.rtas.read_slot_reset_state2(pe, &mut out))
+        } else {
+            self.require(&STATE)?;
+            let status = self.rtas.read_slot_reset_state(pe, &mut out);
+            out.unavailable_ms = 0;
+            (STATE, status)
+        };
+        match call.sort(status) {
+            Status::Done => match out.decode() {
+                Ok(state) => Ok((state, out.state)),
+                Err(word) => Err(call.garbage(i64::from(word))),
+            },
+            Status::Busy(wait) => Ok((FreezeState::Unavailable { wait }, 5)),
+            Status::Failed(error) => Err(error),
+        }
+    }
+}
+
+impl<R: Rtas> SlotState for PSeries<R> {
+    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
+        Ok(self.query(address(pe).ok_or(NO_PHB)?)?.0)
+    }
+
+    /// Nothing: PAPR has no call for it. C: `EEH_OPT_FREEZE_PE` in `pseries_eeh_set_option`
+    fn freeze(&self, _pe: &PeTarget) -> Result<(), FirmwareError> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Duration, FreezeState, SlotResetState};
-
-    fn decoded(state: u32, capabilities: u32, unavailable_ms: u32) -> FreezeState {
-        SlotResetState { state, capabilities, unavailable_ms }.decode()
-    }
-
-    #[test]
-    fn each_defined_state_has_its_meaning() {
-        assert_eq!(decoded(0, 1, 0), FreezeState::Active);
-        assert_eq!(decoded(1, 1, 0), FreezeState::InReset);
-        assert_eq!(decoded(2, 1, 0), FreezeState::Frozen);
-        assert_eq!(decoded(4, 1, 0), FreezeState::DmaFrozen);
-    }
-
-    #[test]
-    fn unavailable_without_a_time_is_for_good() {
-        let wait = Duration::from_millis(1000);
-        assert_eq!(decoded(5, 1, 1000), FreezeState::Unavailable { wait });
-        assert_eq!(decoded(5, 1, 0), FreezeState::NotSupported);
-    }
-
-    #[test]
-    fn without_the_capability_the_state_means_nothing() {
-        assert_eq!(decoded(0, 0, 0), FreezeState::NotSupported);
-    }
-
-    #[test]
-    fn an_undefined_state_is_not_supported() {
-        assert_eq!(decoded(3, 1, 0), FreezeState::NotSupported);
-        assert_eq!(decoded(u32::MAX, 1, 1), FreezeState::NotSupported);
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;
