@@ -179,7 +179,7 @@ fn step(f: &mut fmt::Formatter<'_>, name: &Name, event: Step) -> fmt::Result {
         Step::BusHelperLost => {
             write!(f, "EEH: adding or removing devices of {name} never came back: they are left alone")
         }
-        Step::BusDisappeared => write!(f, "EEH: PCI bus for {name} disappeared"),
+        Step::BusDisappeared => write!(f, "eeh_handle_normal_event: PCI bus for {name} disappeared"),
         Step::Successor { healthy: true } => write!(f, "EEH: {name}: replaced during recovery, healthy"),
         Step::Successor { healthy: false } => write!(f, "EEH: {name}: replaced during recovery, frozen"),
     }
@@ -188,15 +188,17 @@ fn step(f: &mut fmt::Formatter<'_>, name: &Name, event: Step) -> fmt::Result {
 fn reset(f: &mut fmt::Formatter<'_>, name: &Name, event: ResetEvent) -> fmt::Result {
     match event {
         ResetEvent::Begins { .. } => Ok(()),
-        ResetEvent::Failed { attempt } => write!(f, "EEH: Failure resetting {name} (attempt {attempt})"),
+        ResetEvent::Failed { attempt } => write!(f, "EEH: Failure 0 resetting {name} (attempt {attempt})"),
         ResetEvent::Succeeded { attempt } => write!(f, "EEH: {name}: Successful reset (attempt {attempt})"),
         ResetEvent::SlotInactive { state, attempt } => write!(
             f,
             "EEH: {name}: Slot inactive after reset: 0x{:x} (attempt {attempt})",
             state.linux_bits()
         ),
-        ResetEvent::GaveUp { hotplug: true } => write!(f, "EEH: {name}: Unable to reset"),
-        ResetEvent::GaveUp { hotplug: false } => write!(f, "EEH: {name}: Cannot reset"),
+        ResetEvent::GaveUp { hotplug: true } => {
+            f.write_str("eeh_handle_normal_event: Unable to reset, err=-5")
+        }
+        ResetEvent::GaveUp { hotplug: false } => f.write_str("eeh_handle_normal_event: Cannot reset, err=-5"),
     }
 }
 

@@ -34,7 +34,7 @@ fn a_refused_reset_is_a_failed_attempt_and_is_tried_again() {
     rig.freeze(0x1fd);
     rig.run();
     assert_eq!(rig.outcomes(), [Outcome::Recovered]);
-    assert!(rig.said("EEH: Failure resetting PHB#2-PE#1fd (attempt 2)"));
+    assert!(rig.said("EEH: Failure 0 resetting PHB#2-PE#1fd (attempt 2)"));
     assert!(rig.said("EEH: PHB#2-PE#1fd: Successful reset (attempt 3)"));
     assert_eq!(rig.world.get().resets.len(), 3);
     rig.assert_configured(0x0100);
@@ -49,7 +49,7 @@ fn three_refused_resets_are_a_permanent_failure() {
     rig.run();
     assert_eq!(rig.outcomes(), [Outcome::Failed]);
     assert_eq!(rig.world.get().resets.len(), 3);
-    assert!(rig.said("EEH: PHB#2-PE#1fd: Cannot reset"));
+    assert!(rig.said("eeh_handle_normal_event: Cannot reset, err=-5"));
     rig.assert_healthy();
 }
 
