@@ -119,13 +119,13 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// The index of a PE that is in the tree, live or tombstone, with the handle's generation.
     pub(crate) fn linked_pe(&self, id: PeId) -> Option<u16> {
         let node = self.inner.pes.node(id.index)?;
-        is_occupied_by(node, id.generation).then_some(id.index)
+        (id.tree == self.id && is_occupied_by(node, id.generation)).then_some(id.index)
     }
 
     /// The index of a device that is in the tree, live or tombstone, with the handle's generation.
     pub(crate) fn linked_device(&self, id: DeviceId) -> Option<u16> {
         let node = self.inner.devices.node(id.index)?;
-        is_occupied_by(node, id.generation).then_some(id.index)
+        (id.tree == self.id && is_occupied_by(node, id.generation)).then_some(id.index)
     }
 
     pub(crate) fn pe_name(&self, index: u16) -> Option<Name> {

@@ -53,7 +53,7 @@ impl<E: Env> AddressMap<'_, '_, E> {
         let map = cell.map.get().ok_or(MapError::Gone)?;
         let writer = cell.map_writer.lock();
         // Under the mutex: removing the PHB empties the map after it marked the tree dead.
-        if !self.tree.is_live() || !is_live(cell, device) {
+        if !self.tree.is_live() || device.tree != self.tree.id() || !is_live(cell, device) {
             return Err(MapError::Gone);
         }
         let outside = !self.tree.info().windows.iter().flatten().any(|w| w.encloses(&window));
@@ -84,6 +84,9 @@ impl<E: Env> AddressMap<'_, '_, E> {
     ///
     /// May sleep; takes the map's mutex.
     pub fn remove_device(&self, device: DeviceId) {
+        if device.tree != self.tree.id() {
+            return;
+        }
         let cell = self.tree.cell();
         let Some(map) = cell.map.get() else { return };
         let writer = cell.map_writer.lock();
