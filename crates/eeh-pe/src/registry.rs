@@ -177,9 +177,11 @@ impl<E: Env> Registry<E> {
     pub fn lookup(&self, address: u64) -> Option<DeviceId> {
         let window = Name::unpack(self.windows.find(address)?.value)?;
         let tree = TreeId { slot: window.index, generation: window.generation };
-        let map = self.cell(tree)?.map.get()?;
-        let name = crate::map::device_of(map.find(address)?.value)?;
-        Some(tree.device(name))
+        let cell = self.cell(tree)?;
+        let name = crate::map::device_of(cell.map.get()?.find(address)?.value)?;
+        // The next PHB in this place may have filled the map since the window was found; it was
+        // live before it did.
+        cell.state.load().is_live_as(tree.generation).then(|| tree.device(name))
     }
 
     /// Frees what was removed and is referenced by nobody, on all PHBs.
