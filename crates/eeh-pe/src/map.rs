@@ -72,8 +72,10 @@ impl<E: Env> AddressMap<'_, '_, E> {
                 return Err(MapError::Overlap(owner));
             }
         }
-        // What overlaps and was not refused belongs to devices that are gone.
-        let fits = map.rewrite(|old| !old.overlaps(&new), Some(new));
+        // What overlaps and was not refused belongs to devices that are gone. A device may go
+        // between the two times that this is asked: then fewer are kept than there is room for.
+        let keep = |old: &Range| !old.overlaps(&new) && self.device(old).is_some_and(|d| is_live(cell, d));
+        let fits = map.rewrite(keep, Some(new));
         drop(writer);
         if fits { Ok(()) } else { Err(MapError::Full) }
     }
