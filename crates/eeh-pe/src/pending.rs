@@ -5,7 +5,7 @@
 //! list that the tree's lock guards. A report is the PENDING bit, a link and a reference, so
 //! queueing allocates nothing and cannot fail.
 
-use crate::env::Env;
+use crate::env::{Env, max_holds};
 use crate::flags::PeFlags;
 use crate::guard::TreeGuard;
 use crate::hold::PeHold;
@@ -16,6 +16,7 @@ use crate::stats::Counter;
 use crate::sync::Relaxed;
 use crate::time::Time;
 use crate::tree::Tree;
+use crate::word::Snapshot;
 
 /// A report taken from the queue.
 #[derive(Debug)]
@@ -53,12 +54,21 @@ impl<'r, E: Env> Iterator for Pending<'_, 'r, E> {
 }
 
 impl<'r, E: Env> TreeGuard<'r, E> {
-    /// Takes the oldest report.
+    /// Takes the oldest report. `None` also while its PE is referenced as often as can be counted.
     #[must_use]
     pub fn take_report(&mut self) -> Option<Reported<'r, E>> {
         self.collect_reports();
-        let (index, slot, detection) = self.pop_report()?;
+        let (index, slot, next) = self.oldest_report()?;
         let id = self.id.pe(self.pe_name(index)?);
+        let detection = Detection {
+            at: Time::from_nanos(slot.detected_at.load(Relaxed)),
+            address: slot.detected_address.load(Relaxed),
+        };
+        // The queue's reference becomes the caller's. The one that the queue may use is free for
+        // the next report then, or this one waits.
+        let room = |now: Snapshot| now.count() <= max_holds::<E>();
+        slot.word.change_flags(room, |flags| flags & !PeFlags::PENDING.bits())?;
+        self.unlink_oldest(next);
         Some(Reported { pe: PeHold::new(self.registry, self.cell, slot, id), detection })
     }
 
@@ -81,8 +91,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
             let Some(slot) = self.pe_slot(index) else { break };
             rest = slot.queue_link.next();
             if self.is_below(root, index) {
-                end_report(slot);
-                self.cell.pes.put(index, slot);
+                self.end_report(index, slot);
                 absorbed = absorbed.saturating_add(1);
             } else {
                 self.append_report(&mut kept, index, slot);
@@ -96,8 +105,9 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// Drops all reports: the PHB is gone.
     pub(crate) fn cancel_reports(&mut self) {
         self.collect_reports();
-        while let Some((index, slot, _)) = self.pop_report() {
-            self.cell.pes.put(index, slot);
+        while let Some((index, slot, next)) = self.oldest_report() {
+            self.unlink_oldest(next);
+            self.end_report(index, slot);
         }
     }
 
@@ -129,27 +139,26 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         list.last = Some(index);
     }
 
-    /// Unlinks the oldest report and ends it; its reference goes to the caller.
-    fn pop_report(&mut self) -> Option<(u16, &'r Slot, Detection)> {
+    /// The oldest report, and the one after it.
+    fn oldest_report(&self) -> Option<(u16, &'r Slot, Option<u16>)> {
         let index = self.inner.queue.first?;
         let slot = self.pe_slot(index)?;
         if cfg!(eeh_mutant = "report_ends_early") {
-            end_report(slot);
+            slot.word.change_flags(|_| true, |flags| flags & !PeFlags::PENDING.bits());
         }
-        self.inner.queue.first = slot.queue_link.next();
-        if self.inner.queue.first.is_none() {
+        Some((index, slot, slot.queue_link.next()))
+    }
+
+    fn unlink_oldest(&mut self, next: Option<u16>) {
+        self.inner.queue.first = next;
+        if next.is_none() {
             self.inner.queue.last = None;
         }
-        let detection = Detection {
-            at: Time::from_nanos(slot.detected_at.load(Relaxed)),
-            address: slot.detected_address.load(Relaxed),
-        };
-        end_report(slot);
-        Some((index, slot, detection))
     }
-}
 
-/// Clears PENDING, after which the next detector owns link and record.
-fn end_report(slot: &Slot) {
-    slot.word.change_flags(|_| true, |flags| flags & !PeFlags::PENDING.bits());
+    /// Clears PENDING, after which the next detector owns link and record, and drops the queue's
+    /// reference: both at once, for a full count has no room for the next report's.
+    fn end_report(&self, index: u16, slot: &Slot) {
+        self.cell.pes.put_and_clear(index, slot, PeFlags::PENDING.bits());
+    }
 }

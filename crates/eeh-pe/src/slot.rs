@@ -180,6 +180,13 @@ impl<E: Env> Slots<E> {
         put
     }
 
+    /// As [`put`](Self::put), and clears flags in the same exchange.
+    pub(crate) fn put_and_clear(&self, index: u16, slot: &Slot, flags: u16) {
+        if slot.word.put_and_clear(flags) == Put::Last {
+            self.push_for_reaping(index, slot);
+        }
+    }
+
     /// Puts an unreferenced slot on the reap stack.
     pub(crate) fn push_for_reaping(&self, index: u16, slot: &Slot) {
         self.reap.push(index, &slot.reap_link);

@@ -144,6 +144,15 @@ impl Word {
         }
     }
 
+    /// Drops a reference and clears flags, in one exchange.
+    pub(crate) fn put_and_clear(&self, flags: u16) -> Put {
+        let put = self.update(|now| Ok::<_, ()>(now.with_flags(now.flags() & !flags).minus_one()));
+        match put {
+            Ok((_, new)) if new.count() == 0 && !new.is_live() => Put::Last,
+            Ok(_) | Err(()) => Put::Held,
+        }
+    }
+
     /// Removes the occupant: clears the live bit and keeps the reference of existence, which the
     /// caller puts. False when it was gone already.
     pub(crate) fn kill(&self, generation: u32) -> bool {
