@@ -9,6 +9,7 @@ use crate::env::{Env, max_generation};
 use crate::flags::PeFlags;
 use crate::guard::TreeGuard;
 use crate::links::{List, Node, Use};
+use crate::slot::Name;
 use crate::stats::Counter;
 
 impl<E: Env> TreeGuard<'_, E> {
@@ -80,6 +81,8 @@ impl<E: Env> TreeGuard<'_, E> {
     }
 
     fn free_pe(&mut self, index: u16) {
+        let successor = self.inner.pes.get(index).and_then(|links| links.successor);
+        let name = self.pe_name(index);
         let Some(slot) = self.pe_slot(index) else { return };
         let inner = &mut *self.inner;
         let Some(Node { owner, died_in, .. }) = inner.pes.node(index).copied() else { return };
@@ -95,10 +98,25 @@ impl<E: Env> TreeGuard<'_, E> {
         }
         self.count_orphan(died_in);
         self.put_owner(owner);
+        self.bridge_succession(name, successor);
         if self.inner.root == Some(index) {
             // All others referred to it: the tree is empty.
             self.inner.root = None;
             let _ = self.cell.state.put();
+        }
+    }
+
+    /// Whom the PE that is freed succeeded is succeeded by its successor.
+    fn bridge_succession(&mut self, freed: Option<Name>, successor: Option<Name>) {
+        if freed.is_none() || successor.is_none() {
+            return;
+        }
+        for index in self.inner.pes.indices() {
+            if let Some(links) = self.inner.pes.get_mut(index)
+                && links.successor == freed
+            {
+                links.successor = successor;
+            }
         }
     }
 
