@@ -49,6 +49,8 @@ pub(crate) struct Inner<E: Env> {
     /// Reports taken off the pending stack, the oldest first.
     pub(crate) queue: crate::links::List,
     pub(crate) windows: [Option<Window>; 4],
+    /// Counts sweeps over subtrees and their successors.
+    pub(crate) sweeps: u64,
 }
 
 impl<E: Env> TreeCell<E> {
@@ -77,6 +79,7 @@ impl<E: Env> TreeCell<E> {
                 next_birth: 0,
                 queue: crate::links::List::default(),
                 windows: [None; 4],
+                sweeps: 0,
             }),
         }
     }

@@ -56,6 +56,10 @@ pub(crate) struct PeLinks {
     pub(crate) budget: Budget,
     /// Of a tombstone: the PE that was inserted at its hardware number and inherited from it.
     pub(crate) successor: Option<Name>,
+    /// The last sweep that came by; see `marks`.
+    pub(crate) swept: u64,
+    /// The next PE whose subtree that sweep has to visit.
+    pub(crate) to_sweep: Option<u16>,
 }
 
 /// A device's part.

@@ -47,35 +47,44 @@ impl<E: Env> TreeGuard<'_, E> {
     pub fn clear_subtree(&mut self, root: PeId, flags: PeFlags, passed: Passed) {
         let Some(root) = self.linked_pe(root) else { return };
         let clear = flags.difference(PeFlags::PENDING);
-        let mut at = Some(root);
-        while let Some(index) = at {
-            if !cfg!(eeh_mutant = "clear_spares_the_young") || index == root {
-                self.clear_one(index, clear, passed);
+        self.inner.sweeps = self.inner.sweeps.wrapping_add(1);
+        let mut subtrees = Some(root);
+        while let Some(root) = subtrees {
+            subtrees = self.inner.pes.get_mut(root).and_then(|links| links.to_sweep.take());
+            let mut at = Some(root);
+            while let Some(index) = at {
+                let spared = cfg!(eeh_mutant = "clear_spares_the_young") && index != root;
+                if !spared && self.clear_one(index, clear, passed) {
+                    self.sweep_successor(index, &mut subtrees);
+                }
+                at = self.next_in_subtree(root, index, true);
             }
-            self.clear_successors(index, clear, passed);
-            at = self.next_in_subtree(root, index, true);
         }
         // Those that only the mark kept.
         self.drain();
     }
 
-    /// What took over from a removed PE inherited its marks, wherever it was inserted.
-    fn clear_successors(&mut self, index: u16, clear: PeFlags, passed: Passed) {
-        let mut tombstone = Some(index);
-        while let Some(index) = tombstone.take() {
-            let Some(name) = self.inner.pes.get(index).and_then(|links| links.successor) else { return };
-            let Some(root) = self.linked_pe(self.id.pe(name)) else { return };
-            let mut at = Some(root);
-            while let Some(index) = at {
-                self.clear_one(index, clear, passed);
-                at = self.next_in_subtree(root, index, true);
-            }
-            tombstone = Some(root);
+    /// What took over from a removed PE inherited its marks, wherever it was inserted, and so did
+    /// what was born below: adds it to the subtrees to clear, unless it was there in this sweep.
+    fn sweep_successor(&mut self, index: u16, subtrees: &mut Option<u16>) {
+        let sweep = self.inner.sweeps;
+        let Some(links) = self.inner.pes.get_mut(index) else { return };
+        links.swept = sweep;
+        let Some(name) = links.successor else { return };
+        let Some(next) = self.linked_pe(self.id.pe(name)) else { return };
+        if let Some(links) = self.inner.pes.get_mut(next)
+            && links.swept != sweep
+        {
+            links.swept = sweep;
+            links.to_sweep = subtrees.replace(next);
         }
     }
 
-    fn clear_one(&mut self, index: u16, clear: PeFlags, passed: Passed) {
-        let Some(slot) = self.pe_slot(index) else { return };
+    /// Clears flags of one PE; true when it was RECOVERING: only then its successor has marks of
+    /// its, and not of another freeze.
+    fn clear_one(&mut self, index: u16, clear: PeFlags, passed: Passed) -> bool {
+        let Some(slot) = self.pe_slot(index) else { return false };
+        let was_recovering = slot.word.load().flags() & PeFlags::RECOVERING.bits() != 0;
         slot.word.change_flags(
             |now| passed == Passed::Include || now.flags() & PeFlags::PASSED.bits() == 0,
             |now| {
@@ -92,6 +101,7 @@ impl<E: Env> TreeGuard<'_, E> {
             node.used = Use::Linked;
             self.cell.pes.push_for_reaping(index, slot);
         }
+        was_recovering
     }
 
     /// Sets and clears flags of all live devices of a subtree. C: `eeh_pe_dev_mode_mark`
