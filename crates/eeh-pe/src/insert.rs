@@ -206,19 +206,11 @@ impl<'r, E: Env> TreeGuard<'r, E> {
             .max_by_key(|&index| pes.node(index).map(|node| node.born))
     }
 
-    /// Makes `new` the successor of `old` and of those that `old` succeeded. What only its mark
-    /// kept goes, so that hotplug during one recovery does not pile up removed PEs.
+    /// Makes `new` the successor of `old`, which keeps its place in the chain: clearing marks goes
+    /// along it. What only its mark kept goes where clearing finds `new` without it, so that
+    /// hotplug during one recovery does not pile up removed PEs.
     fn succeed(&mut self, old: u16, new: Name) {
         self.registry.stats().count(Counter::Successors);
-        let old_name = self.pe_name(old);
-        for index in self.inner.pes.indices() {
-            if let Some(links) = self.inner.pes.get_mut(index)
-                && links.successor.is_some()
-                && links.successor == old_name
-            {
-                links.successor = Some(new);
-            }
-        }
         let owner = self.inner.pes.node(new.index).and_then(|node| node.owner);
         let Some(links) = self.inner.pes.get_mut(old) else { return };
         links.successor = Some(new);
