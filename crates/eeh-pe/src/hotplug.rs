@@ -23,7 +23,8 @@ impl<E: Env> Registry<E> {
     /// Adds a PHB with its own PE, root of its tree. C: `eeh_phb_pe_create`
     ///
     /// A dead PHB of the same number that is still referenced is no obstacle: the new one gets
-    /// another place.
+    /// another place. A place keeps the address map of the first PHB that it had; one with a
+    /// smaller map than `storage` asks for is taken only when there is no other.
     ///
     /// # Errors
     ///
@@ -44,7 +45,7 @@ impl<E: Env> Registry<E> {
         if let Err(error) = self.check_windows(&info) {
             return Err((error, storage));
         }
-        let Some((cell, id)) = self.claim_cell() else {
+        let Some((cell, id)) = self.claim_cell(storage.ranges()) else {
             return Err((AddPhbError::Full, storage));
         };
         let unused = self.build(cell, id, &info, storage);
@@ -109,13 +110,19 @@ impl<E: Env> Registry<E> {
             .all(|window| self.windows.rewrite(|_| true, Some(range_of(window, name))))
     }
 
-    /// Takes a free cell; dead ones are reaped first when there is none.
-    fn claim_cell(&self) -> Option<(&TreeCell<E>, TreeId)> {
-        let claim = || self.cells.iter().find_map(|cell| self.claim(cell).map(|id| (cell, id)));
-        claim().or_else(|| {
+    /// Takes a free cell, one that has no map yet or one of `ranges` if there is; dead ones are
+    /// reaped first when there is none.
+    fn claim_cell(&self, ranges: usize) -> Option<(&TreeCell<E>, TreeId)> {
+        let fits = |cell: &TreeCell<E>| cell.map.get().is_none_or(|map| map.capacity() >= ranges);
+        let claim = |small: bool| {
+            let mut cells = self.cells.iter().filter(|cell| small || fits(cell));
+            cells.find_map(|cell| self.claim(cell).map(|id| (cell, id)))
+        };
+        let again = || {
             self.reap();
-            claim()
-        })
+            claim(false)
+        };
+        claim(false).or_else(again).or_else(|| claim(true))
     }
 
     /// Gives a free cell its next generation; its count is that of the registry's entry and of the

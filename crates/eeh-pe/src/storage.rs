@@ -49,6 +49,13 @@ pub struct TreeStorage<E: Env> {
     pub(crate) map: [E::Slice<Entry>; 2],
 }
 
+impl<E: Env> TreeStorage<E> {
+    /// Address ranges that its map holds.
+    pub(crate) fn ranges(&self) -> usize {
+        self.map.iter().map(|copy| copy.len()).min().unwrap_or(0)
+    }
+}
+
 impl<E: Memory> TreeStorage<E> {
     /// Reserves a first chunk of PEs and devices, and a map of `ranges` address ranges; `None`
     /// when there is no memory.
