@@ -181,7 +181,9 @@ impl<E: Env> Registry<E> {
         let name = crate::map::device_of(cell.map.get()?.find(address)?.value)?;
         // The next PHB in this place may have filled the map since the window was found; it was
         // live before it did.
-        cell.state.load().is_live_as(tree.generation).then(|| tree.device(name))
+        let same =
+            mutant!(eeh_mutant = "lookup_mixes_phbs", cell.state.load().is_live_as(tree.generation), true);
+        same.then(|| tree.device(name))
     }
 
     /// Frees what was removed and is referenced by nobody, on all PHBs.

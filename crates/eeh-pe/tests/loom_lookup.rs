@@ -2,6 +2,8 @@
 //! Claim: an address leads to the old PHB's device, to the new one's or to none, while the PHB
 //! that decodes it is removed and another is added in its place; never to a handle that is half
 //! of one and half of the other.
+//!
+//! mutants: lookup_mixes_phbs => "a handle of two PHBs"
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -13,10 +15,7 @@ use loom::thread;
 
 #[test]
 fn an_address_never_leads_to_a_handle_of_two_phbs() {
-    let mut builder = loom::model::Builder::new();
-    builder.max_branches = 20_000;
-    builder.preemption_bound = Some(2);
-    builder.check(|| {
+    explore("look-up against the next PHB", || {
         let registry = Arc::new(registry::<Host>(1));
         let window = phb_info(3).windows[0].unwrap();
         let old = add_phb(&registry, 3);
