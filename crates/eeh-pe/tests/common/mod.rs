@@ -116,8 +116,5 @@ pub(crate) fn explore(name: &str, f: impl Fn() + Sync + Send + 'static) {
         count.fetch_add(1, Ordering::Relaxed);
         f();
     });
-    let executions = executions.load(Ordering::Relaxed);
-    if executions > 1 {
-        eprintln!("loom: {name}: {executions} executions");
-    }
+    eprintln!("loom: {name} executions={}", executions.load(Ordering::Relaxed));
 }
