@@ -115,3 +115,21 @@ fn a_phb_can_be_removed_and_added_under_the_same_number() {
     }
     assert_eq!(now(&linux, linux.add_phb(&phb)), Err(HotplugError::CannotAdd(4)));
 }
+
+#[test]
+fn configuration_space_that_eeh_blocks_reads_as_all_ones_and_nobody_asks_firmware() {
+    let linux = boot("powernv10");
+    let (phb, bdf) = nvme_behind_switch();
+    let device = linux.device(phb, bdf).expect("there");
+    let pe = linux.registry().peek_device(device.eeh().expect("known")).expect("live").pe;
+    let hold = linux.registry().get(pe).expect("live");
+    assert_eq!(linux.config_read(&device, 0, 4), 0x0010_1b36);
+    hold.set(eeh_pe::PeFlags::CFG_BLOCKED);
+    let checks = || linux.registry().stats().sum(eeh_pe::Counter::TotalMmioFfs);
+    let before = checks();
+    assert_eq!(linux.config_read(&device, 0, 4), u32::MAX);
+    linux.config_write(&device, 4, 2, 0);
+    assert_eq!(checks(), before, "all ones of a blocked PE are nothing to check");
+    hold.clear(eeh_pe::PeFlags::CFG_BLOCKED);
+    assert_eq!(linux.config_read(&device, 4, 2) & 6, 6, "the write was dropped");
+}

@@ -26,6 +26,8 @@ pub enum Fault {
     Unbind(u32, Bdf),
     /// A driver is bound.
     Bind(u32, Bdf),
+    /// Somebody writes to `sriov_numvfs` of the device.
+    WriteNumVfs(u32, Bdf),
 }
 
 impl Fault {
@@ -39,6 +41,7 @@ impl Fault {
             | Self::Pull(phb, _)
             | Self::Unbind(phb, _)
             | Self::Bind(phb, _)
+            | Self::WriteNumVfs(phb, _)
             | Self::Fence(phb)
             | Self::Kill(phb)
             | Self::Rescan(phb)

@@ -294,6 +294,9 @@ impl<'a> Engine<'a> {
             Fault::Bind(phb, bdf) => self.tasks.spawn(Box::pin(async move {
                 let _ = linux.bind(phb, bdf).await;
             })),
+            Fault::WriteNumVfs(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.write_numvfs(phb, bdf).await;
+            })),
         }
     }
 

@@ -104,9 +104,7 @@ impl SimLinux {
         if device.is_gone() {
             return JobAnswer::Gone;
         }
-        // Outside the rescan lock, so that whoever holds `device_lock` and wants the rescan lock
-        // gets it (hazard 5.6).
-        if self.detach(device).await == Err(Died) {
+        if self.detach_first(device).await == Err(Died) {
             return JobAnswer::Died;
         }
         let lock = self.rescan_lock().lock().await;
@@ -117,12 +115,21 @@ impl SimLinux {
         JobAnswer::Done
     }
 
+    /// Unbinds outside the rescan lock, so that whoever holds `device_lock` and wants the rescan lock
+    /// gets it (hazard 5.6).
+    async fn detach_first(&self, device: &Arc<SimDevice>) -> Result<(), Died> {
+        if cfg!(eeh_mutant = "hazard_5_6_unbind_under_rescan_lock") {
+            return Ok(());
+        }
+        self.detach(device).await
+    }
+
     async fn remove_bus_for_recovery(&self, target: &BusTarget) -> JobAnswer {
         let Some(phb) = self.phb_of(target.phb.tree).filter(|phb| phb.has_bus(target.bus)) else {
             return JobAnswer::Gone;
         };
         for device in self.removable(phb.below(target.bus)).iter().rev() {
-            if self.detach(device).await == Err(Died) {
+            if self.detach_first(device).await == Err(Died) {
                 return JobAnswer::Died;
             }
         }
