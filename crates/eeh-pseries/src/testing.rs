@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the unit tests share: firmware that expects calls, targets, garbage.
 
+mod slot;
+
 use core::time::Duration;
 
 use eeh_pe::{Bdf, DeviceFlags, DeviceId, PeId, PeNumber, PeType, PhbNumber, Time, TreeId};
@@ -8,6 +10,8 @@ use eeh_recovery::{DeviceTarget, PeTarget, PhbTarget};
 
 use crate::PSeries;
 use crate::rtas::{Address, ErrorClass, Rtas, Services, SlotResetState};
+
+pub(crate) use self::slot::{Called, Slot};
 
 mockall::mock! {
     pub(crate) Rtas {}
