@@ -4,6 +4,7 @@
 mod agenda;
 mod fault;
 mod finish;
+mod inject;
 mod outcome;
 mod run;
 mod tasks;

@@ -8,7 +8,6 @@ use eeh_recovery::driver_bound;
 
 use super::SimLinux;
 use super::access::Io;
-use super::console::Source;
 use super::device::SimDevice;
 use crate::drivers::{Driver, Step, Temperament, driver_for, driver_named, generic_driver};
 
@@ -116,7 +115,7 @@ impl SimLinux {
                 Some(prefix) => format!("{} {prefix}{}: {text}", driver.name(), self.instance_of(device)),
                 None => format!("{} {device}: {text}", driver.name()),
             };
-            self.console().print(self.now(), Source::Kernel, &line);
+            self.console().print(self.now(), &line);
         }
     }
 

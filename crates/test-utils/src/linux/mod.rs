@@ -32,7 +32,7 @@ use eeh_recovery::Params;
 
 pub use bind::Died;
 pub use boot::{BootError, Clock, Options};
-pub use console::{Console, Line, Source};
+pub use console::{Console, Line};
 pub use crew::Crew;
 pub use device::{Buses, Identity, SimDevice};
 pub use env::{SimEnv, SpinLock};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use eeh_pe::Time;
 use eeh_recovery::{Event, Observer, Outcome, PhbTarget, Progress, QueueEvent, Step, What};
 
-use super::console::{Console, Source};
+use super::console::Console;
 
 /// How often things happened.
 #[derive(Debug, Default)]
@@ -127,7 +127,7 @@ impl Observer for SimObserver {
 
     fn line(&self, now: Time, _phb: &PhbTarget, line: fmt::Arguments<'_>) {
         if !self.console.is_silent() {
-            self.console.print(now, Source::Kernel, &line.to_string());
+            self.console.print(now, &line.to_string());
         }
     }
 }

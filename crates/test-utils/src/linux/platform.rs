@@ -12,7 +12,7 @@ use eeh_recovery::{
 };
 
 use super::SimLinux;
-use super::console::{Console, Source};
+use super::console::Console;
 use super::env::SimEnv;
 use super::mailbox::Mailboxes;
 use super::observer::SimObserver;
@@ -105,7 +105,7 @@ impl Phbs for SimPhbs {
     }
 
     fn line(&self, _phb: u64, line: fmt::Arguments<'_>) {
-        self.console.print(self.pace.now(), Source::Kernel, &line.to_string());
+        self.console.print(self.pace.now(), &line.to_string());
     }
 }
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Doing to the machine what a fault says.
+
+use eeh_pe::Bdf;
+
+use super::fault::Fault;
+use super::run::Engine;
+
+impl Engine<'_> {
+    /// Does what a fault says; what takes time or locks becomes a task.
+    pub(super) fn inject(&mut self, fault: Fault) {
+        let linux = self.linux;
+        match fault {
+            Fault::Break(phb, bdf) => linux.break_device(phb, bdf),
+            Fault::Freeze(phb, bdf) => {
+                if let Some((hw, pe)) =
+                    linux.hardware(phb).and_then(|hw| hw.pe_of(bdf).map(|pe| (hw.clone(), pe)))
+                {
+                    hw.freeze(pe);
+                }
+            }
+            Fault::Fence(phb) => {
+                if let Some(hw) = linux.hardware(phb) {
+                    hw.fence();
+                }
+            }
+            Fault::Kill(phb) => {
+                if let Some(hw) = linux.hardware(phb) {
+                    hw.kill();
+                }
+            }
+            Fault::Remove(phb, bdf) | Fault::Pull(phb, bdf) => {
+                self.note_removed(phb, bdf);
+                let pulled = matches!(fault, Fault::Pull(..));
+                self.tasks.spawn(Box::pin(async move {
+                    // A device that is gone already is what was asked for.
+                    let _ = if pulled { linux.pull(phb, bdf).await } else { linux.remove(phb, bdf).await };
+                }));
+            }
+            Fault::Rescan(phb) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.rescan(phb).await;
+            })),
+            Fault::RemovePhb(phb) => {
+                let all = linux.phb(phb).map(|phb| phb.devices()).unwrap_or_default();
+                self.removed.extend(all.iter().map(|d| (phb, d.bdf())));
+                self.tasks.spawn(Box::pin(async move {
+                    let _ = linux.remove_phb(phb).await;
+                }));
+            }
+            Fault::Unbind(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.unbind(phb, bdf).await;
+            })),
+            Fault::Bind(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.bind(phb, bdf).await;
+            })),
+            Fault::WriteNumVfs(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.write_numvfs(phb, bdf).await;
+            })),
+        }
+    }
+
+    /// A device and all below it go by request.
+    fn note_removed(&mut self, number: u32, bdf: Bdf) {
+        let Some(phb) = self.linux.phb(number) else { return };
+        let Some(device) = phb.device(bdf) else { return };
+        self.removed.insert((number, bdf));
+        let below = device.identity().buses.map(|b| phb.below(b.secondary)).unwrap_or_default();
+        self.removed.extend(below.iter().map(|d| (number, d.bdf())));
+    }
+}
