@@ -96,6 +96,7 @@ impl<E: Env> TreeCell<E> {
         self.firmware.store(firmware, Release);
     }
 
+    #[inline]
     pub(crate) fn number(&self) -> PhbNumber {
         PhbNumber(self.number.load(Acquire))
     }
@@ -104,6 +105,7 @@ impl<E: Env> TreeCell<E> {
         u8::try_from(self.root_bus.load(Acquire)).unwrap_or(0)
     }
 
+    #[inline]
     pub(crate) fn firmware(&self) -> u64 {
         self.firmware.load(Acquire)
     }
@@ -135,6 +137,7 @@ pub(crate) fn pack_pe(number: PeNumber, kind: PeType) -> u64 {
     (u64::from(kind.bits()) << 32) | u64::from(number.0)
 }
 
+#[inline]
 pub(crate) fn unpack_pe(packed: u64) -> (PeNumber, PeType) {
     let number = u32::try_from(packed & 0xffff_ffff).unwrap_or(0);
     let kind = u8::try_from((packed >> 32) & 0xff).unwrap_or(0);

@@ -11,6 +11,7 @@
 
 use crate::env::Env;
 use crate::mutant::mutant;
+use crate::search::rank;
 #[cfg(eeh_mutant = "map_stores_relaxed")]
 use crate::sync::Relaxed;
 use crate::sync::{Acquire, AtomicU64, Release};
@@ -28,10 +29,6 @@ impl Range {
     pub(crate) const fn overlaps(&self, other: &Self) -> bool {
         self.start <= other.end && other.start <= self.end
     }
-
-    const fn contains(&self, address: u64) -> bool {
-        self.start <= address && address <= self.end
-    }
 }
 
 /// A range as readers load it.
@@ -46,6 +43,7 @@ impl Entry {
         Self { start: AtomicU64::new(0), end: AtomicU64::new(0), value: AtomicU64::new(0) }
     }
 
+    #[inline]
     fn load(&self) -> Range {
         Range {
             start: self.start.load(Acquire),
@@ -71,18 +69,21 @@ impl<E: Env> Table<E> {
         Self { len: AtomicU64::new(0), entries }
     }
 
+    #[inline]
     fn filled(&self) -> &[Entry] {
         let len = usize::try_from(self.len.load(Acquire)).unwrap_or(0);
         self.entries.get(..len).unwrap_or(&[])
     }
 
-    /// The range that contains `address`. In a copy that is being written it may find nonsense,
-    /// but it ends: each step halves what is left.
-    fn find(&self, address: u64) -> Option<Range> {
+    /// The value of the range that contains `address`. In a copy that is being written it may find
+    /// nonsense, but it ends: each step halves what is left.
+    #[inline]
+    fn find(&self, address: u64) -> Option<u64> {
         let entries = self.filled();
-        let after = entries.partition_point(|e| e.start.load(Acquire) <= address);
-        let range = entries.get(after.checked_sub(1)?)?.load();
-        range.contains(address).then_some(range)
+        let after = rank(entries, address, |e| e.start.load(Acquire));
+        // The last one that does not start above `address`, if there is one.
+        let entry = entries.get(after.wrapping_sub(1))?;
+        if address <= entry.end.load(Acquire) { Some(entry.value.load(Acquire)) } else { None }
     }
 }
 
@@ -104,13 +105,13 @@ impl<E: Env> Latch<E> {
         self.even.entries.len().min(self.odd.entries.len())
     }
 
-    /// The range that contains `address`.
+    /// The value of the range that contains `address`.
     ///
     /// # Context
     ///
     /// Any, including an interrupt of the writer.
     #[inline]
-    pub(crate) fn find(&self, address: u64) -> Option<Range> {
+    pub(crate) fn find(&self, address: u64) -> Option<u64> {
         let mut before = self.sequence.load(Acquire);
         loop {
             let found = self.in_use(before).find(address);
@@ -161,6 +162,7 @@ impl<E: Env> Latch<E> {
         true
     }
 
+    #[inline]
     fn in_use(&self, sequence: u64) -> &Table<E> {
         if sequence & 1 == 0 { &self.even } else { &self.odd }
     }

@@ -13,6 +13,7 @@ use crate::tree::Tree;
 /// Set in a range's value when it holds I/O ports: above index and generation.
 const IO: u64 = 1 << 63;
 
+#[inline]
 pub(crate) fn device_of(value: u64) -> Option<Name> {
     Name::unpack(value & !IO)
 }

@@ -175,10 +175,10 @@ impl<E: Env> Registry<E> {
     #[inline]
     #[must_use]
     pub fn lookup(&self, address: u64) -> Option<DeviceId> {
-        let window = Name::unpack(self.windows.find(address)?.value)?;
+        let window = Name::unpack(self.windows.find(address)?)?;
         let tree = TreeId { slot: window.index, generation: window.generation };
         let cell = self.cell(tree)?;
-        let name = crate::map::device_of(cell.map.get()?.find(address)?.value)?;
+        let name = crate::map::device_of(cell.map.get()?.find(address)?)?;
         // The next PHB in this place may have filled the map since the window was found; it was
         // live before it did.
         let same =

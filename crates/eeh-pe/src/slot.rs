@@ -21,6 +21,7 @@ const CHUNK_SHIFT: u32 = 2;
 pub(crate) const CHUNK: usize = 1 << CHUNK_SHIFT;
 
 /// The chunk of an index, and the place within it.
+#[inline]
 pub(crate) fn place(index: u16) -> (usize, usize) {
     let index = usize::from(index);
     (index >> CHUNK_SHIFT, index & (CHUNK - 1))
@@ -39,10 +40,12 @@ pub(crate) struct Name {
 }
 
 impl Name {
+    #[inline]
     pub(crate) fn pack(self) -> u64 {
         (u64::from(self.generation) << 16) | u64::from(self.index)
     }
 
+    #[inline]
     pub(crate) fn unpack(packed: u64) -> Option<Self> {
         let index = u16::try_from(packed & 0xffff).ok()?;
         let generation = u32::try_from(packed >> 16).ok()?;
@@ -98,17 +101,31 @@ impl Slot {
         self.identity.store(identity, Release);
     }
 
+    #[inline]
     pub(crate) fn identity(&self) -> u64 {
         self.identity.load(Acquire)
     }
 
+    #[inline]
     pub(crate) fn owner(&self) -> Option<Name> {
         let packed = self.owner.load(Acquire);
         if packed == NO_NAME { None } else { Name::unpack(packed) }
     }
 
+    /// Reads whose the live occupant of `generation` is, between two looks at the word.
+    #[inline]
+    pub(crate) fn owner_of(&self, generation: u32) -> Option<(Snapshot, Name)> {
+        if !self.word.load().is_live_as(generation) {
+            return None;
+        }
+        let owner = Name::unpack(self.owner.load(Acquire));
+        let after = self.word.load();
+        if after.is_live_as(generation) { Some((after, owner?)) } else { None }
+    }
+
     /// Reads the live occupant of `generation` between two looks at the word: no reference, no
     /// store. `None` when it is not there, or went while it was read.
+    #[inline]
     pub(crate) fn peek(&self, generation: u32) -> Option<(Snapshot, u64, Option<Name>)> {
         let before = self.word.load();
         if !mutant!(eeh_mutant = "peek_any_generation", before.is_live_as(generation), before.is_live()) {

@@ -88,13 +88,17 @@ impl<E: Env> Stats<E> {
 
     /// Counts `n`.
     ///
+    /// A load and a store, as the counters of Linux: no CPU writes another's, and an exchange would
+    /// cost more than the check that is counted.
+    ///
     /// # Context
     ///
-    /// Any, NMI included.
+    /// Any, NMI included. An interrupt that counts in between may cost a count.
     #[inline]
     pub fn add(&self, counter: Counter, n: u64) {
         if let Some(cpu) = self.here() {
-            cpu.of(counter).fetch_add(n, Relaxed);
+            let counter = cpu.of(counter);
+            counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
         }
     }
 
@@ -114,6 +118,7 @@ impl<E: Env> Stats<E> {
     /// # Context
     ///
     /// Any, NMI included. An interrupt that counts in between may cost a count, no more.
+    #[inline]
     #[must_use]
     pub fn count_isolated_read(&self, pe: PeId) -> bool {
         let Some(cpu) = self.here() else { return false };
@@ -131,6 +136,7 @@ impl<E: Env> Stats<E> {
         reads == RUNAWAY_READS
     }
 
+    #[inline]
     fn here(&self) -> Option<&CpuStats> {
         let cpus = self.0.len();
         // A CPU beyond those counted for shares the last one's.

@@ -38,27 +38,34 @@ impl Snapshot {
         Self(u64_of(generation) << GENERATION_SHIFT)
     }
 
+    #[inline]
     pub(crate) fn generation(self) -> u32 {
         low_bits(self.0 >> GENERATION_SHIFT)
     }
 
+    #[inline]
     pub(crate) const fn is_live(self) -> bool {
         self.0 & LIVE != 0
     }
 
+    #[inline]
     pub(crate) fn flags(self) -> u16 {
         u16::try_from((self.0 >> FLAG_SHIFT) & FLAG_MASK).unwrap_or(0)
     }
 
+    #[inline]
     pub(crate) fn count(self) -> u32 {
         low_bits(self.0 & COUNT_MASK)
     }
 
     /// True while the slot has an occupant of this generation that was not removed.
+    #[inline]
     pub(crate) fn is_live_as(self, generation: u32) -> bool {
-        self.is_live() && self.generation() == generation
+        // Generation and live bit lie beside each other.
+        self.0 >> (GENERATION_SHIFT - 1) == (u64_of(generation) << 1) | 1
     }
 
+    #[inline]
     pub(crate) fn with_flags(self, flags: u16) -> Self {
         Self((self.0 & !(FLAG_MASK << FLAG_SHIFT)) | ((u64::from(flags) & FLAG_MASK) << FLAG_SHIFT))
     }
@@ -72,6 +79,7 @@ impl Snapshot {
     }
 
     /// One more reference; `None` when `max` are out.
+    #[inline]
     pub(crate) fn plus_one(self, max: u32) -> Option<Self> {
         if self.count() >= max {
             return None;
@@ -226,11 +234,13 @@ impl Word {
     }
 }
 
+#[inline]
 const fn u64_of(value: u32) -> u64 {
     let [a, b, c, d] = value.to_be_bytes();
     u64::from_be_bytes([0, 0, 0, 0, a, b, c, d])
 }
 
+#[inline]
 fn low_bits(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

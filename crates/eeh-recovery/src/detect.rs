@@ -82,6 +82,8 @@ pub fn dev_check_failure<P: Platform>(
     check(platform, registry, device, 0, context)
 }
 
+/// Known freezes and gone devices are answered here, with few loads; the rest is out of line.
+#[inline]
 fn check<P: Platform>(
     platform: &P,
     registry: &Registry<P::Env>,
@@ -94,43 +96,38 @@ fn check<P: Platform>(
     if !platform.enabled() {
         return Check::Ignored;
     }
-    let Some(device) = registry.peek_device(device) else {
+    let Some(glance) = registry.glance(device) else {
         stats.count(Counter::StaleHandles);
         return Check::Unknown;
     };
-    let Some(pe) = registry.peek(device.pe) else {
-        stats.count(Counter::StaleHandles);
-        return Check::Unknown;
-    };
-    if pe.flags.contains(PeFlags::PASSED) {
+    if glance.flags.contains(PeFlags::PASSED) {
         stats.count(Counter::IgnoredCheck);
         return Check::Ignored;
     }
-    if pe.flags.contains(PeFlags::ISOLATED) || device.flags.contains(DeviceFlags::PERM_FAILURE) {
-        if stats.count_isolated_read(pe.id) && context == Context::Normal {
-            runaway(platform, &device, &pe);
+    if glance.flags.contains(PeFlags::ISOLATED) || glance.device.contains(DeviceFlags::PERM_FAILURE) {
+        if stats.count_isolated_read(glance.pe) && context == Context::Normal {
+            runaway(platform, registry, device);
         }
         return Check::Known;
     }
     if context == Context::Nmi {
         return Check::Healthy;
     }
-    ask(platform, registry, &device, &pe, address)
+    ask(platform, registry, device, address)
 }
 
 /// A PE that looks healthy: firmware decides. One call, which tells of a fenced PHB too.
-fn ask<P: Platform>(
-    platform: &P,
-    registry: &Registry<P::Env>,
-    device: &DeviceView,
-    pe: &PeView,
-    address: u64,
-) -> Check {
-    let state = platform.firmware().state(&pe_target_of_view(pe));
+#[inline(never)]
+fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId, address: u64) -> Check {
+    let Some((device, pe)) = look(registry, device) else {
+        registry.stats().count(Counter::StaleHandles);
+        return Check::Unknown;
+    };
+    let state = platform.firmware().state(&pe_target_of_view(&pe));
     let isolated = match state {
         // Firmware that cannot tell has not told of a freeze.
         Err(_) | Ok(FreezeState::Active) => None,
-        Ok(FreezeState::PhbFenced) => Some((phb_of(registry, pe), FreezeState::PhbFenced)),
+        Ok(FreezeState::PhbFenced) => Some((phb_of(registry, &pe), FreezeState::PhbFenced)),
         // "Temporarily unavailable" and "not supported" are for the worker to sort out.
         Ok(
             state @ (FreezeState::MmioFrozen
@@ -160,6 +157,12 @@ fn ask<P: Platform>(
     }
 }
 
+/// A device and its PE.
+fn look<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId) -> Option<(DeviceView, PeView)> {
+    let device = registry.peek_device(device)?;
+    Some((device, registry.peek(device.pe)?))
+}
+
 /// The PHB's own PE.
 fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeId {
     let mut at = *pe;
@@ -170,7 +173,9 @@ fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeId {
 }
 
 /// A driver does nothing but read from a frozen device.
-fn runaway<P: Platform>(platform: &P, device: &DeviceView, pe: &PeView) {
+#[cold]
+fn runaway<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId) {
+    let Some((device, pe)) = look(registry, device) else { return };
     let what = What::Device(DeviceEvent::Runaway { reads: eeh_pe::RUNAWAY_READS });
     let subject = Subject::Device(device.bdf, pe.number);
     let event = Event { phb: pe.phb, recovery: None, subject, what };
