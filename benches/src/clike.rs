@@ -307,24 +307,19 @@ fn find(mut node: Option<&RangeNode>, address: u64) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::CLike;
-    use crate::firmware::Firmware;
-    use crate::machine::{Machine, PHBS};
-
-    fn rig() -> (Machine, Firmware, CLike<Firmware>) {
-        let machine = Machine::new(256);
-        let firmware = Firmware::new(PHBS, 64);
-        let clike = CLike::new(&machine, firmware.clone());
-        (machine, firmware, clike)
-    }
+    use crate::firmware::{freeze, skiboot};
+    use crate::machine::Machine;
 
     #[test]
     fn a_frozen_device_is_found_by_device_and_by_address() {
-        let (machine, firmware, clike) = rig();
-        for (index, device) in machine.devices.iter().enumerate() {
+        let machine = Machine::new(256);
+        let firmware = skiboot(&machine);
+        let clike = CLike::new(&machine, &firmware);
+        for index in 0..machine.devices.len() {
             assert!(!clike.dev_check_failure(Some(index)));
-            firmware.set_frozen(device.phb, device.pe, true);
+            freeze(&firmware, &machine, &[index], true);
             assert!(clike.check_failure(machine.address(index, 1)));
-            firmware.set_frozen(device.phb, device.pe, false);
+            freeze(&firmware, &machine, &[index], false);
             assert!(clike.dev_check_failure(Some(index)), "isolated until healed");
             clike.heal(&[index]);
             assert!(!clike.check_failure(machine.address(index, 0)));
@@ -333,8 +328,10 @@ mod tests {
 
     #[test]
     fn an_address_between_two_ranges_belongs_to_nobody() {
-        let (machine, firmware, clike) = rig();
-        firmware.set_frozen(0, 1, true);
+        let machine = Machine::new(256);
+        let firmware = skiboot(&machine);
+        let clike = CLike::new(&machine, &firmware);
+        freeze(&firmware, &machine, &[0], true);
         assert!(!clike.check_failure(machine.gap(0, 0)));
         clike.plug(&machine, 0, false);
         assert!(!clike.check_failure(machine.address(0, 0)));

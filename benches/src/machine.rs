@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The machine that both implementations are measured on: plain numbers.
 
-use crate::firmware::Firmware;
-
 /// PHBs, as in `fixtures/powernv10`.
 pub const PHBS: usize = 6;
 /// Address ranges of a device: a 64-bit BAR and its MSI-X BAR.
@@ -71,19 +69,10 @@ impl Machine {
         self.devices[device].ranges[range].1 + 0x10
     }
 
-    /// A firmware for this machine, all of it healthy.
+    /// The highest PE number of any PHB.
     #[must_use]
-    pub fn firmware(&self) -> Firmware {
-        let last = self.devices.iter().map(|device| device.pe).max().unwrap_or(0);
-        Firmware::new(PHBS, usize::try_from(last).unwrap_or(0) + 1)
-    }
-
-    /// Freezes or thaws the PEs of `devices` in `firmware`.
-    pub fn freeze(&self, firmware: &Firmware, devices: &[usize], frozen: bool) {
-        for &device in devices {
-            let spec = &self.devices[device];
-            firmware.set_frozen(spec.phb, spec.pe, frozen);
-        }
+    pub fn last_pe(&self) -> u32 {
+        self.devices.iter().map(|device| device.pe).max().unwrap_or(0)
     }
 
     /// Ranges in all.

@@ -5,9 +5,6 @@ use core::hint::black_box;
 use std::sync::Barrier;
 use std::time::Instant;
 
-/// Passes over the visits in one round.
-pub const PASSES: usize = 20;
-
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
@@ -16,6 +13,8 @@ pub struct Measured {
     pub nanos: f64,
     /// Calls per second of all threads together, in the fastest round.
     pub per_second: f64,
+    /// Nanoseconds that a call took on its thread, over all rounds.
+    pub mean_nanos: f64,
 }
 
 /// How to measure.
@@ -25,9 +24,10 @@ pub struct Plan {
     pub threads: usize,
     /// Rounds, of which the fastest counts.
     pub rounds: usize,
-    /// Each item is visited once per round, by one of the threads; otherwise each thread visits
-    /// every item [`PASSES`] times.
-    pub once: bool,
+    /// Passes that each thread makes over the items in a round.
+    pub passes: usize,
+    /// The threads share the items of a pass out instead of each visiting all of them.
+    pub share: bool,
 }
 
 /// Measures `check`, called with each item of `visits` in turn.
@@ -45,17 +45,15 @@ pub fn measure<T: Copy + Send + Sync>(
     check: impl Fn(T) -> bool + Sync,
 ) -> Measured {
     assert!(!visits.is_empty(), "nothing to visit");
-    let Plan { threads, rounds, once } = *plan;
+    let Plan { threads, rounds, passes, share } = *plan;
     let line = Barrier::new(threads);
-    let share = visits.len() / threads;
+    let part = visits.len() / threads;
+    let length = if share { part } else { visits.len() };
     let thread = |number: usize| {
         enter(number);
         let mut order = visits.to_vec();
-        order.rotate_left(number * share);
-        if once {
-            order.truncate(share);
-        }
-        let passes = if once { 1 } else { PASSES };
+        order.rotate_left(number * part);
+        order.truncate(length);
         let round = |_| {
             line.wait();
             if number == 0 {
@@ -83,8 +81,8 @@ pub fn measure<T: Copy + Send + Sync>(
         begun.zip(ended).map_or(f64::INFINITY, |(begun, ended)| (ended - begun).as_secs_f64())
     };
     let best = (0..rounds).map(wall).fold(f64::INFINITY, f64::min);
-    let calls = if once { share } else { PASSES * visits.len() };
+    let total: f64 = (0..rounds).map(wall).sum();
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
-    let (per_thread, all) = (calls as f64, (calls * threads) as f64);
-    Measured { nanos: best * 1e9 / per_thread, per_second: all / best }
+    let [calls, all, ever] = [1, threads, rounds].map(|times| (passes * length * times) as f64);
+    Measured { nanos: best * 1e9 / calls, per_second: all / best, mean_nanos: total * 1e9 / ever }
 }

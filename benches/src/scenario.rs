@@ -3,10 +3,14 @@
 
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::time::Duration;
 
 use crate::machine::Machine;
 use crate::measure::{Measured, Plan, measure};
 use crate::side::Side;
+
+/// Items that a pass visits: too many for a branch predictor to learn by heart.
+const VISITS: usize = 1 << 15;
 
 /// A situation that a check meets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,8 +88,25 @@ enum Visits<D> {
 }
 
 impl Scenario {
-    /// Measures it on `side`.
+    /// Measures it on `side`, in `rounds` rounds of one pass.
     pub fn run<S: Side>(&self, side: &S, machine: &Machine, rounds: usize) -> Measured {
+        self.measure(side, machine, rounds, 1)
+    }
+
+    /// The time that `calls` calls take each thread.
+    pub fn time<S: Side>(&self, side: &S, machine: &Machine, calls: u64) -> Duration {
+        let wanted = usize::try_from(calls).unwrap_or(usize::MAX);
+        let measured = if self.case == Case::New {
+            let share = machine.devices.len() / self.threads;
+            self.measure(side, machine, wanted.div_ceil(share), 1)
+        } else {
+            self.measure(side, machine, 1, wanted.div_ceil(VISITS))
+        };
+        #[expect(clippy::cast_precision_loss, reason = "criterion asks for less than 2^52 calls")]
+        Duration::from_secs_f64(measured.mean_nanos * calls as f64 / 1e9)
+    }
+
+    fn measure<S: Side>(&self, side: &S, machine: &Machine, rounds: usize, passes: usize) -> Measured {
         self.prepare(side, machine);
         let reset = || {
             if self.case == Case::New {
@@ -93,7 +114,8 @@ impl Scenario {
             }
         };
         let enter = |cpu| side.enter(cpu);
-        let plan = Plan { threads: self.threads, rounds, once: self.case == Case::New };
+        let share = self.case == Case::New;
+        let plan = Plan { threads: self.threads, rounds, passes: if share { 1 } else { passes }, share };
         let checks = || match self.visits(side, machine) {
             Visits::Devices(devices) => {
                 measure(&plan, &devices, enter, reset, |device| side.check_device(device))
@@ -148,7 +170,7 @@ impl Scenario {
     fn visits<S: Side>(&self, side: &S, machine: &Machine) -> Visits<S::Device> {
         let order = match self.case {
             Case::New => (0..machine.devices.len()).collect(),
-            Case::Unknown | Case::Healthy | Case::Isolated => machine.visits(1024),
+            Case::Unknown | Case::Healthy | Case::Isolated => machine.visits(VISITS),
         };
         let unknown = self.case == Case::Unknown;
         let device = |device| if unknown { side.no_device() } else { side.device(device) };

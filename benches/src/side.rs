@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What both implementations are asked to do, so that one text measures both.
 
+use eeh_powernv::opal::Opal;
+
 use crate::clike::CLike;
-use crate::firmware::Firmware;
+use crate::firmware;
 use crate::machine::Machine;
 
 /// An implementation of the checks over a [`Machine`].
@@ -27,22 +29,21 @@ pub trait Side: Sync {
 }
 
 /// The C-like side of a machine.
-pub struct CLikeSide {
-    clike: CLike<Firmware>,
-    machine: Machine,
-    firmware: Firmware,
+pub struct CLikeSide<'a, O> {
+    clike: CLike<&'a O>,
+    machine: &'a Machine,
+    firmware: &'a O,
 }
 
-impl CLikeSide {
-    /// EEH as C does it for `machine`, with a firmware of its own.
+impl<'a, O: Opal> CLikeSide<'a, O> {
+    /// EEH as C does it for `machine`, over `firmware`.
     #[must_use]
-    pub fn new(machine: &Machine) -> Self {
-        let firmware = machine.firmware();
-        Self { clike: CLike::new(machine, firmware.clone()), machine: machine.clone(), firmware }
+    pub fn new(machine: &'a Machine, firmware: &'a O) -> Self {
+        Self { clike: CLike::new(machine, firmware), machine, firmware }
     }
 }
 
-impl Side for CLikeSide {
+impl<O: Opal + Sync> Side for CLikeSide<'_, O> {
     type Device = Option<usize>;
 
     fn enter(&self, _cpu: usize) {}
@@ -64,13 +65,13 @@ impl Side for CLikeSide {
     }
 
     fn freeze(&self, devices: &[usize], frozen: bool) {
-        self.machine.freeze(&self.firmware, devices, frozen);
+        firmware::freeze(self.firmware, self.machine, devices, frozen);
         if !frozen {
             self.clike.heal(devices);
         }
     }
 
     fn plug(&self, device: usize, present: bool) {
-        self.clike.plug(&self.machine, device, present);
+        self.clike.plug(self.machine, device, present);
     }
 }

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Prints how the checks compare with their C-like versions, from one run, and fails when a
+//! promised ratio is not reached.
+
+use std::process::ExitCode;
+
+use benches::firmware::{Free, skiboot};
+use benches::machine::Machine;
+use benches::ours::Ours;
+use benches::scenario::{By, Case, Scenario};
+use benches::side::CLikeSide;
+use clap::{Parser, Subcommand};
+use eeh_powernv::opal::Opal;
+
+/// By device: how much faster than the C-like version, where no firmware is asked.
+const DEVICE: f64 = 5.0;
+/// The same by address, with 256 ranges.
+const ADDRESS: f64 = 2.0;
+/// Throughput of two threads in terms of one's.
+const TWO_THREADS: f64 = 1.8;
+/// Ranges in the map where nothing else is said.
+const RANGES: usize = 256;
+
+#[derive(Parser)]
+#[command(about)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Measure everything and print the table
+    Table {
+        /// Rounds of each measurement; the fastest counts
+        #[arg(long, default_value_t = 200)]
+        rounds: usize,
+    },
+    /// Call one check again and again: what to count instructions of
+    Call {
+        /// here or clike
+        side: String,
+        /// device or address
+        by: String,
+        /// unknown, healthy or isolated
+        case: String,
+        /// How often
+        calls: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().task {
+        Task::Table { rounds } => table(rounds),
+        Task::Call { side, by, case, calls } => call(&side, &by, &case, calls),
+    }
+}
+
+fn call(side: &str, by: &str, case: &str, calls: usize) -> ExitCode {
+    let by = By::ALL.into_iter().find(|known| known.name() == by);
+    let case = Case::ALL.into_iter().find(|known| known.name() == case);
+    let (Some(by), Some(case)) = (by, case) else {
+        eprintln!("ratios: by device or address; unknown, healthy, isolated or new");
+        return ExitCode::from(2);
+    };
+    let machine = Machine::new(RANGES);
+    let firmware = Free::new(&machine);
+    let scenario = Scenario { by, case, threads: 1, hotplug: false };
+    match side {
+        "here" => scenario.call(&Ours::new(&machine, &firmware), &machine, calls),
+        "clike" => scenario.call(&CLikeSide::new(&machine, &firmware), &machine, calls),
+        _ => {
+            eprintln!("ratios: here or clike, not {side}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Both sides of one machine, over firmwares of their own.
+struct Pair<'a, O> {
+    machine: &'a Machine,
+    here: Ours<'a, O>,
+    clike: CLikeSide<'a, O>,
+    rounds: usize,
+}
+
+/// Nanoseconds of both sides.
+#[derive(Clone, Copy)]
+struct Row {
+    here: f64,
+    clike: f64,
+    per_second: f64,
+}
+
+impl<'a, O: Opal + Sync> Pair<'a, O> {
+    fn new(machine: &'a Machine, [here, clike]: &'a [O; 2], rounds: usize) -> Self {
+        let (here, clike) = (Ours::new(machine, here), CLikeSide::new(machine, clike));
+        Self { machine, here, clike, rounds }
+    }
+
+    fn measure(&self, scenario: Scenario) -> Row {
+        let clike = scenario.run(&self.clike, self.machine, self.rounds).nanos;
+        let here = scenario.run(&self.here, self.machine, self.rounds);
+        Row { here: here.nanos, clike, per_second: here.per_second }
+    }
+
+    fn print(&self, scenario: Scenario) -> Row {
+        let row = self.measure(scenario);
+        println!(
+            "{:<8} {:<9} {:>6} {:>8} {:>8} {:>8.1} {:>8.1} {:>7.1}",
+            scenario.by.name(),
+            scenario.case.name(),
+            self.machine.ranges(),
+            scenario.threads,
+            if scenario.hotplug { "yes" } else { "no" },
+            row.here,
+            row.clike,
+            row.clike / row.here,
+        );
+        row
+    }
+}
+
+fn head(title: &str) {
+    println!("\n{title}\n");
+    println!(
+        "{:<8} {:<9} {:>6} {:>8} {:>8} {:>8} {:>8} {:>7}",
+        "by", "case", "ranges", "threads", "hotplug", "here/ns", "C/ns", "ratio"
+    );
+}
+
+fn table(rounds: usize) -> ExitCode {
+    head("firmware: the simulated skiboot");
+    let mut promises = Vec::new();
+    let machine = Machine::new(RANGES);
+    let firmwares = [skiboot(&machine), skiboot(&machine)];
+    let pair = Pair::new(&machine, &firmwares, rounds);
+    for by in By::ALL {
+        for case in Case::ALL {
+            let scenario = Scenario { by, case, threads: 1, hotplug: false };
+            let one = pair.print(scenario);
+            let two = pair.print(Scenario { threads: 2, ..scenario });
+            pair.print(Scenario { hotplug: true, ..scenario });
+            if matches!(case, Case::Unknown | Case::Isolated) {
+                let name = format!("by {}, {}", by.name(), case.name());
+                let wanted = if by == By::Device { DEVICE } else { ADDRESS };
+                promises.push((format!("{name}: times faster"), one.clike / one.here, wanted));
+                promises.push((format!("{name}: two threads"), two.per_second / one.per_second, TWO_THREADS));
+            }
+        }
+    }
+    for ranges in [16, 4096] {
+        let machine = Machine::new(ranges);
+        let firmwares = [skiboot(&machine), skiboot(&machine)];
+        let pair = Pair::new(&machine, &firmwares, rounds);
+        for case in [Case::Unknown, Case::Healthy, Case::Isolated] {
+            pair.print(Scenario { by: By::Address, case, threads: 1, hotplug: false });
+        }
+    }
+    head("firmware that costs nothing");
+    let firmwares = [Free::new(&machine), Free::new(&machine)];
+    let pair = Pair::new(&machine, &firmwares, rounds);
+    for by in By::ALL {
+        for case in Case::ALL {
+            pair.print(Scenario { by, case, threads: 1, hotplug: false });
+        }
+    }
+    println!("\n{:<40} {:>8} {:>8}", "promised", "wanted", "found");
+    let mut kept = true;
+    for (name, found, wanted) in promises {
+        kept &= found >= wanted;
+        println!(
+            "{name:<40} {wanted:>8.1} {found:>8.2}{}",
+            if found >= wanted { "" } else { "  NOT REACHED" }
+        );
+    }
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
