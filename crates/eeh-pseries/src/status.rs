@@ -102,21 +102,21 @@ impl Call {
     }
 }
 
-/// What is left of [`BUSY_LIMIT`].
+/// How much of [`BUSY_LIMIT`] is used up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience(Duration);
 
 impl Patience {
     pub(crate) const fn new() -> Self {
-        Self(BUSY_LIMIT)
+        Self(Duration::ZERO)
     }
 
     /// How long to wait when `asked` is asked for: 1 ms at least, as [`Call::sort`] has nothing shorter.
     /// `None` when it is used up.
     pub(crate) fn wait(&mut self, asked: Duration) -> Option<Duration> {
         let pause = asked.min(LONGEST_BUSY);
-        self.0 = self.0.checked_sub(pause)?;
-        Some(pause)
+        self.0 = self.0.saturating_add(pause);
+        (self.0 <= BUSY_LIMIT).then_some(pause)
     }
 }
 
