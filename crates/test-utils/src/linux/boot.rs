@@ -19,7 +19,7 @@ use crate::drivers::Temperament;
 use crate::hw::{Machine, ScaledClock, SimClock, Timing};
 use crate::opal::{Firmware, Version};
 use crate::task::{Gate, Pace, SleepLock, VirtualTime};
-use crate::topology::{FunctionSpec, MachineSpec, PciAddress};
+use crate::topology::{FunctionSpec, MachineSpec, PciAddress, PhbSpec};
 
 /// Which clock a machine has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,6 +133,7 @@ impl SimLinux {
             ),
             params: Mutex::new(options.params),
             seed: options.seed,
+            ranges: most_ranges(&spec),
             new_trees: Mutex::default(),
         };
         linux.find_all(spec)?;
@@ -175,6 +176,12 @@ fn clocks(which: Clock) -> (Arc<dyn SimClock>, Pace) {
             (clock.clone(), Pace::Real(clock))
         }
     }
+}
+
+fn most_ranges(spec: &MachineSpec) -> usize {
+    let ranges = |phb: &PhbSpec| phb.functions.iter().map(|f| f.bars.len()).sum::<usize>();
+    // Some more, for what a driver adds.
+    spec.phbs.iter().map(ranges).max().unwrap_or(0) + 16
 }
 
 fn limits(spec: &MachineSpec, trees: usize) -> RegistryLimits {

@@ -63,6 +63,8 @@ pub struct SimLinux {
     temperaments: RwLock<BTreeMap<(u32, Bdf), Temperament>>,
     params: Mutex<Params>,
     seed: u64,
+    /// Address ranges of the PHB that has most: a place in the registry serves any.
+    ranges: usize,
     new_trees: Mutex<Vec<eeh_pe::TreeId>>,
 }
 

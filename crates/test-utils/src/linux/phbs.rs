@@ -70,8 +70,7 @@ impl SimLinux {
             *window = Some(Window { start: spec.start, end_inclusive: spec.last(), kind });
         }
         let info = PhbInfo { number: PhbNumber(number), firmware: u64::from(number), root_bus, windows };
-        let ranges: usize = spec.functions.iter().map(|f| f.bars.len()).sum();
-        let storage = TreeStorage::<SimEnv>::reserve(ranges + 16).ok_or(HotplugError::NoRoom(number))?;
+        let storage = TreeStorage::<SimEnv>::reserve(self.ranges).ok_or(HotplugError::NoRoom(number))?;
         let tree = self.registry.add_phb(info, storage).map_err(|_| HotplugError::NoRoom(number))?;
         let target = PhbTarget { tree, number: info.number, firmware: info.firmware };
         let phb = Arc::new(SimPhb::new(spec.clone(), target, root_bus));
