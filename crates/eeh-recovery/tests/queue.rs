@@ -250,3 +250,19 @@ fn nobody_waits_without_saying_why_and_own_time_is_short() {
     rig.run();
     assert!(rig.now().since(Time::ZERO) < Duration::from_millis(250), "{:?}", rig.now());
 }
+
+#[test]
+fn reports_made_while_a_step_began_are_covered_by_its_recovery() {
+    let mut rig = Rig::new(switch());
+    let before = rig.now();
+    rig.world.get().now = before.after(Duration::from_millis(1));
+    for pe in [0xfb, 0xfd] {
+        rig.freeze(pe);
+    }
+    // The worker looked at the clock, and then two detectors were faster than it.
+    let next = rig.worker.as_mut().unwrap().step(before);
+    assert_eq!(next, Next::Again);
+    rig.run();
+    assert_eq!(recovered(&rig), [0xfd]);
+    rig.assert_healthy();
+}

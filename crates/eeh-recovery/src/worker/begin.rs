@@ -37,7 +37,10 @@ impl<'r, P: Platform> Worker<'r, P> {
             let what = QueueEvent::HandledAtParent { child: view.number };
             self.tell_of(None, subject(target), What::Queue(what), now);
         }
-        self.start(target, isolated.then_some(reported.detection.at), now);
+        if !self.start(target, isolated.then_some(reported.detection.at), now) {
+            self.tell_queue(&reported, QueueEvent::Stale, now);
+            self.clear_removed(&reported, now);
+        }
     }
 
     /// Whether the recovery that ended last was for this report too: it was made before the PE was
@@ -122,21 +125,22 @@ impl<'r, P: Platform> Worker<'r, P> {
     }
 
     /// Marks the PE and all below it, absorbs their reports, and begins. `found` is when the freeze
-    /// was found, `None` for a recovery on request.
-    fn start(&mut self, target: PeTarget, found: Option<Time>, now: Time) {
+    /// was found, `None` for a recovery on request. `false`: the PE has just been removed.
+    fn start(&mut self, target: PeTarget, found: Option<Time>, now: Time) -> bool {
         let (root, bus, removed, absorbed) = {
             let mut guard = self.tree.lock();
-            let Some(pe) = guard.pe(target.pe) else { return };
+            let Some(pe) = guard.pe(target.pe) else { return false };
             let removed = pe.subtree().any(|pe| pe.flags().contains(PeFlags::KEEP));
             let bus = bus_of(pe, self.root_bus);
-            let Some(root) = pe.hold() else { return };
+            let Some(root) = pe.hold() else { return false };
             guard.mark_subtree(target.pe, PeFlags::ISOLATED | PeFlags::RECOVERING);
             (root, bus, removed, guard.absorb_below(target.pe))
         };
+        // By the clock of detectors: `now` is from before the step, and a report made since is covered.
+        self.last = Some((target.pe, self.platform.now()));
         self.tell_absorbed(target, absorbed, now);
         let pause = self.platform.params().add_back_pause;
         let machine = Recovery::new(root, bus.unwrap_or(self.root_bus), pause, removed);
-        self.last = Some((target.pe, now));
         if let Some(found) = found {
             self.fetch_diag(&target, found, now);
         }
@@ -145,6 +149,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.set_channel(&active, Some(ChannelState::Frozen));
             self.active = Some(active);
         }
+        true
     }
 
     /// The PHB is dead: its devices fail for good. C: the other half of `eeh_handle_special_event`
@@ -156,8 +161,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             guard.mark_subtree(target.pe, PeFlags::ISOLATED | PeFlags::RECOVERING);
             guard.absorb_below(target.pe)
         };
+        self.last = Some((target.pe, self.platform.now()));
         self.tell_absorbed(target, absorbed, now);
-        self.last = Some((target.pe, now));
         let machine = Recovery::dead(root, self.root_bus);
         self.activate(target, machine, true, now);
     }
