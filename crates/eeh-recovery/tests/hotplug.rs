@@ -186,3 +186,35 @@ fn a_late_answer_touches_nothing() {
     rig.run();
     assert_eq!(rig.outcomes(), [Outcome::Failed]);
 }
+
+#[test]
+fn a_device_whose_driver_was_bound_before_the_reset_is_removed_and_added_back() {
+    for late in [false, true] {
+        let mut rig = Rig::new(switch());
+        let (nvme, nic) = (rig.device(0x0300), rig.device(0x0400));
+        let mut bound = false;
+        *rig.hook.lock().unwrap() = Some(Box::new(move |rig, job| {
+            // A driver takes the first one's place, and works until the reset: while drivers are told of
+            // the error, or when those of unaware devices have been looked for already.
+            let moment = match job {
+                Job::Call { device, handler: Handler::ErrorDetected(_), .. } => {
+                    !late && device.bdf.0 == 0x0400
+                }
+                Job::Remove { device, .. } => late && device.bdf.0 == 0x0500,
+                _ => false,
+            };
+            if moment && !core::mem::replace(&mut bound, true) {
+                driver_bound(rig.registry, rig.device(0x0300).unwrap());
+            }
+            None
+        }));
+        rig.freeze(0xfc);
+        rig.run();
+        assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+        let now = rig.device(0x0300);
+        assert!(now.is_some() && now != nvme, "it was reset behind its driver's back");
+        assert_eq!(rig.device(0x0400), nic, "its driver knows of the reset");
+        assert!(!rig.called().iter().any(|call| call == "03:00.0 slot_reset()"));
+        rig.assert_healthy();
+    }
+}

@@ -29,6 +29,7 @@ impl<E: Env> Recovery<'_, E> {
             Body::Each(Visit::Call(report)) => self.each_call(report),
             Body::Each(Visit::Presence) => self.each_presence(),
             Body::Each(Visit::RemoveUnaware) => self.each_removal(true),
+            Body::Each(Visit::RemoveLate) => self.each_late(),
             Body::Once(action) => Some(action),
             Body::Reset => Some(self.reset()),
             Body::Settle if self.begun => {
@@ -143,6 +144,19 @@ impl<E: Env> Recovery<'_, E> {
             return None;
         }
         Some(Action::Remove { device: met.id, unaware })
+    }
+
+    /// The devices whose drivers were bound too late to hear of the reset.
+    fn each_late(&mut self) -> Option<Action> {
+        let Some(met) = self.meet() else {
+            self.finish(if self.removed { Cue::Removed } else { Cue::Finished });
+            return None;
+        };
+        let late = met.flags.contains(DeviceFlags::NO_HANDLER);
+        if !late || met.flags.intersects(BEYOND.union(DeviceFlags::BRIDGE)) {
+            return None;
+        }
+        Some(Action::Remove { device: met.id, unaware: true })
     }
 
     /// The whole bus, unless a device there must be left alone.

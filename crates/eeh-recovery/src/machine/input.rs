@@ -164,7 +164,7 @@ impl<E: Env> Recovery<'_, E> {
 
     fn unfrozen(&mut self, state: Option<FreezeState>) {
         if state.is_some_and(FreezeState::is_active) {
-            self.finish(if self.removed { Cue::Removed } else { Cue::Finished });
+            self.finish(Cue::Finished);
             return;
         }
         let (state, attempt) = (state.unwrap_or(FreezeState::NotSupported), self.attempt);

@@ -99,6 +99,7 @@ impl Phase {
             Self::Settle => "link up and 100 ms",
             Self::Restore => "readiness and configuration space, bridges first",
             Self::Unfreeze => "clears the freeze of each PE",
+            Self::RemoveLate => "removes the devices whose drivers were bound since `error_detected`",
             Self::Pause => "the pause before devices are added back",
             Self::AddBack => "adds back what was removed",
             Self::ReportReset => "`slot_reset`",

@@ -35,6 +35,8 @@ pub enum Visit {
     Call(Report),
     /// Remove it when its driver is unaware.
     RemoveUnaware,
+    /// Remove it when its driver was bound since `error_detected`.
+    RemoveLate,
 }
 
 impl Report {
@@ -119,6 +121,9 @@ impl Phase {
             Self::Unfreeze => {
                 plan(None, None, Body::Once(Action::Unfreeze), Some(Action::Mark(Mark::Healed)))
             }
+            Self::RemoveLate => {
+                plan(None, Some(Action::Mark(Mark::Keep)), Body::Each(Visit::RemoveLate), None)
+            }
             Self::Pause => plan(None, None, Body::Pause, None),
             Self::AddBack => plan(None, None, Body::Once(Action::AddBus), None),
             Self::ReportReset => plan(None, Some(AWAKE), Body::Each(Visit::Call(Report::SlotReset)), None),
@@ -148,7 +153,7 @@ impl Phase {
     pub const fn report(self) -> Option<Report> {
         match self.plan().body {
             Body::Each(Visit::Call(report)) => Some(report),
-            Body::Each(Visit::Presence | Visit::RemoveUnaware)
+            Body::Each(Visit::Presence | Visit::RemoveUnaware | Visit::RemoveLate)
             | Body::Once(_)
             | Body::Reset
             | Body::Settle

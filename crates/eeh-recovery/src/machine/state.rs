@@ -30,6 +30,9 @@ pub enum Phase {
     Restore,
     /// Clears the freeze of each PE.
     Unfreeze,
+    /// Removes the devices whose drivers were bound since `error_detected`: they know nothing of the
+    /// reset.
+    RemoveLate,
     /// Pauses before devices are added back.
     Pause,
     /// Adds back what was removed.
@@ -52,7 +55,7 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Presence,
         Self::ReportFrozen,
         Self::SlotState,
@@ -66,6 +69,7 @@ impl Phase {
         Self::Settle,
         Self::Restore,
         Self::Unfreeze,
+        Self::RemoveLate,
         Self::Pause,
         Self::AddBack,
         Self::ReportReset,

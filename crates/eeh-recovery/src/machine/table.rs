@@ -23,6 +23,7 @@ pub const fn next(phase: Phase, cue: Cue) -> Option<Phase> {
         Phase::Settle => settle(cue),
         Phase::Restore => restore(cue),
         Phase::Unfreeze => unfreeze(cue),
+        Phase::RemoveLate => remove_late(cue),
         Phase::Pause => pause(cue),
         Phase::AddBack => add_back(cue),
         Phase::ReportReset => report_reset(cue),
@@ -251,8 +252,7 @@ const fn restore(cue: Cue) -> Option<Phase> {
 const fn unfreeze(cue: Cue) -> Option<Phase> {
     match cue {
         Cue::Again => Some(Phase::Unfreeze),
-        Cue::Finished => Some(Phase::ReportReset),
-        Cue::Removed => Some(Phase::Pause),
+        Cue::Finished => Some(Phase::RemoveLate),
         Cue::AttemptFailed => Some(Phase::Reset),
         Cue::GaveUp => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
@@ -265,7 +265,31 @@ const fn unfreeze(cue: Cue) -> Option<Phase> {
         | Cue::Unaware
         | Cue::CanRecover
         | Cue::NeedReset
-        | Cue::Disconnect => None,
+        | Cue::Disconnect
+        | Cue::Removed => None,
+    }
+}
+
+/// A driver that was bound since `error_detected` has lost its device to the reset and hears of
+/// nothing: its device is removed and added back, as that of an unaware driver.
+const fn remove_late(cue: Cue) -> Option<Phase> {
+    match cue {
+        Cue::Answered | Cue::DeviceGone => Some(Phase::RemoveLate),
+        Cue::Finished => Some(Phase::ReportReset),
+        Cue::Removed => Some(Phase::Pause),
+        Cue::JobLost => Some(Phase::PermLog),
+        Cue::PeGone => Some(Phase::Release),
+        Cue::Cancelled => Some(Phase::Done),
+        Cue::Again
+        | Cue::NoCard
+        | Cue::OverBudget
+        | Cue::Unaware
+        | Cue::CanRecover
+        | Cue::NeedReset
+        | Cue::Disconnect
+        | Cue::AttemptFailed
+        | Cue::GaveUp
+        | Cue::Fenced => None,
     }
 }
 

@@ -72,8 +72,10 @@ impl<'r, P: Platform> Worker<'r, P> {
         if let Action::Call(_, handler) = action {
             return self.call_without_driver(active, facts, handler, now);
         }
-        let stays =
-            matches!(action, Action::Remove { unaware: true, .. }) && kind(facts) == DriverKind::Aware;
+        // A driver that was bound too late is as good as unaware.
+        let aware = kind(facts) == DriverKind::Aware && !facts.flags.contains(DeviceFlags::NO_HANDLER);
+        let unbound = facts.driver.is_none() && facts.flags.contains(DeviceFlags::NO_HANDLER);
+        let stays = matches!(action, Action::Remove { unaware: true, .. }) && (aware || unbound);
         stays.then_some(JobAnswer::Absent)
     }
 
