@@ -109,6 +109,9 @@ impl SimLinux {
 
     /// What the driver prints.
     fn say(&self, device: &SimDevice, driver: &Driver, step: Step) {
+        if self.console().is_silent() {
+            return;
+        }
         let entry = driver.entry();
         for (_, text) in entry.says.iter().filter(|(when, _)| *when == step) {
             let line = match entry.instance {
