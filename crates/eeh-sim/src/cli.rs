@@ -10,6 +10,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use test_utils::drivers::{Temperament, parse_duration, show_duration};
 use test_utils::topology::PciAddress;
 
+use crate::storm::Plant;
+
 const EXAMPLES: &str = "\
 Examples:
   eeh-sim recover --machine fixtures/powernv10 --break 0002:03:00.0
@@ -141,6 +143,9 @@ pub(crate) struct StormArgs {
     /// Decides the work
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// A fault planted on purpose, which the verdict must notice
+    #[arg(long, value_name = "FAULT", hide = true)]
+    pub(crate) plant: Option<Plant>,
 }
 
 /// Which firmware.

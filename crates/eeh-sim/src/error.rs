@@ -59,9 +59,6 @@ pub(crate) enum SimError {
     /// The machine has a real clock where an engine wants to move time.
     #[error("the machine has no virtual time")]
     NoVirtualTime,
-    /// A command whose engine is not in this program yet.
-    #[error("`{0}` is not built into this program yet")]
-    NotBuilt(&'static str),
     /// A file cannot be written.
     #[error("{}: expected a file that can be written, found {source}", .path.display())]
     Write {

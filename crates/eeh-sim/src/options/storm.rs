@@ -7,6 +7,7 @@ use test_utils::topology::{MachineSpec, Synthetic};
 
 use crate::cli::StormArgs;
 use crate::error::SimError;
+use crate::storm::Plant;
 
 /// Everything that `storm` needs.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct StormOptions {
     /// Beside those of the recoveries; at least 1.
     pub(crate) threads: u32,
     pub(crate) seed: u64,
+    /// A fault planted on purpose.
+    pub(crate) plant: Option<Plant>,
 }
 
 /// The machine of a storm that names none.
@@ -29,12 +32,13 @@ impl StormOptions {
     ///
     /// When that is not possible.
     pub(crate) fn new(args: &StormArgs) -> Result<Self, SimError> {
-        let StormArgs { machine, seconds, threads, seed } = args;
+        let StormArgs { machine, seconds, threads, seed, plant } = args;
         Ok(Self {
             machine: super::machine(machine, MACHINE)?,
             duration: Duration::from_secs(u64::from(*seconds)),
             threads: *threads,
             seed: *seed,
+            plant: *plant,
         })
     }
 }
