@@ -33,6 +33,8 @@ bitflags! {
 
         /// What sysfs shows.
         const LINUX = 0xf0f;
+        /// What the platform knows of a PE: neither a mark of a recovery nor of the queue.
+        const FACTS = Self::PASSED.bits() | Self::CFG_RESTRICTED.bits() | Self::PRI_BUS.bits();
         /// What a PE linked below a marked parent is born with.
         const INHERITED = Self::ISOLATED.bits() | Self::RECOVERING.bits() | Self::CFG_BLOCKED.bits();
     }

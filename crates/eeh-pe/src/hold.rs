@@ -77,26 +77,37 @@ impl<'r, E: Env> PeHold<'r, E> {
         unpack_pe(self.slot.identity()).1
     }
 
-    /// Sets flags of this PE alone, removed or not, and returns what was set before. PENDING
-    /// belongs to the queue and is left alone.
+    /// Records what the platform knows of this PE alone, and returns the flags before. Only
+    /// [`PeFlags::FACTS`] are taken: marks belong to recoveries and detectors.
+    ///
+    /// A restricted PE that is isolated already is blocked in the same exchange.
     ///
     /// # Context
     ///
     /// Any.
-    pub fn set(&self, flags: PeFlags) -> PeFlags {
-        let bits = flags.difference(PeFlags::PENDING).bits();
-        let before = self.slot.word.change_flags(|_| true, |now| now | bits);
+    pub fn set(&self, facts: PeFlags) -> PeFlags {
+        let facts = facts & PeFlags::FACTS;
+        let before = self.slot.word.change_flags(
+            |_| true,
+            |now| {
+                let mut flags = PeFlags::from_bits_retain(now) | facts;
+                if flags.contains(PeFlags::ISOLATED) && facts.contains(PeFlags::CFG_RESTRICTED) {
+                    flags |= PeFlags::CFG_BLOCKED;
+                }
+                flags.bits()
+            },
+        );
         PeFlags::from_bits_retain(before.unwrap_or(0))
     }
 
-    /// Clears flags of this PE alone, removed or not, and returns what was set before. PENDING
-    /// belongs to the queue and is left alone.
+    /// Forgets what the platform knew of this PE alone, and returns the flags before. Only
+    /// [`PeFlags::FACTS`] are taken.
     ///
     /// # Context
     ///
     /// Any.
-    pub fn clear(&self, flags: PeFlags) -> PeFlags {
-        let bits = flags.difference(PeFlags::PENDING).bits();
+    pub fn clear(&self, facts: PeFlags) -> PeFlags {
+        let bits = (facts & PeFlags::FACTS).bits();
         let before = self.slot.word.change_flags(|_| true, |now| now & !bits);
         PeFlags::from_bits_retain(before.unwrap_or(0))
     }

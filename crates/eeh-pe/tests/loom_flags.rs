@@ -15,18 +15,18 @@ use loom::sync::Arc;
 use loom::thread;
 
 #[test]
-fn hazard_5_12_the_end_of_a_recovery_does_not_lose_a_freeze() {
+fn hazard_5_12_the_end_of_a_pass_through_does_not_lose_a_freeze() {
     explore("clear against isolate", || {
         let registry = Arc::new(registry::<Host>(1));
         let id = add_phb(&registry, 0);
         let a = insert(&registry.tree(id).unwrap(), 0x100, 5, None);
         let hold = registry.get(a.pe).unwrap();
-        hold.set(PeFlags::RECOVERING);
+        hold.set(PeFlags::PASSED);
         let detector = {
             let registry = Arc::clone(&registry);
             thread::spawn(move || registry.isolate(a.pe))
         };
-        hold.clear(PeFlags::RECOVERING);
+        hold.clear(PeFlags::PASSED);
         assert_eq!(detector.join().unwrap(), Isolate::Won);
         let wanted = PeFlags::ISOLATED | PeFlags::PENDING;
         assert_eq!(hold.flags(), wanted, "a flag change was lost");

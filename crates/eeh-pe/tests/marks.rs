@@ -55,6 +55,33 @@ fn restricted_configuration_space_is_blocked_while_isolated() {
 }
 
 #[test]
+fn a_pe_that_turns_out_restricted_while_isolated_is_blocked_at_once() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let a = insert(&tree, 0x100, 5, None);
+    tree.lock().mark_subtree(a.pe, PeFlags::ISOLATED | PeFlags::RECOVERING);
+    let b = insert(&tree, 0x200, 6, Some(a.pe));
+    let hold = registry.get(b.pe).unwrap();
+    assert!(!hold.flags().contains(PeFlags::CFG_BLOCKED));
+    hold.set(PeFlags::CFG_RESTRICTED);
+    assert!(hold.flags().contains(PeFlags::CFG_BLOCKED));
+    tree.lock().clear_subtree(a.pe, PeFlags::ISOLATED, Passed::Include);
+    assert!(!hold.flags().contains(PeFlags::CFG_BLOCKED));
+}
+
+#[test]
+fn what_the_platform_records_is_no_mark() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let hold = registry.get(insert(&tree, 0x100, 5, None).pe).unwrap();
+    hold.set(PeFlags::all());
+    assert_eq!(hold.flags(), PeFlags::FACTS);
+    tree.lock().mark_subtree(hold.id(), PeFlags::RECOVERING);
+    hold.clear(PeFlags::all());
+    assert_eq!(hold.flags(), PeFlags::RECOVERING);
+}
+
+#[test]
 fn passed_through_pes_keep_their_marks_when_asked() {
     let registry = registry::<Host>(1);
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
@@ -180,7 +207,7 @@ fn a_kept_pe_stays_empty_and_invalid_until_a_device_comes_back() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let a = insert(&tree, 0x100, 5, None);
     let hold = registry.get(a.pe).unwrap();
-    hold.set(PeFlags::KEEP);
+    tree.lock().mark_subtree(a.pe, PeFlags::KEEP);
     let removed = tree.lock().remove_device(a.device, seconds(1)).unwrap();
     assert!(!removed.pe_removed);
     assert!(hold.is_live() && hold.kind().contains(PeType::INVALID));
@@ -188,7 +215,7 @@ fn a_kept_pe_stays_empty_and_invalid_until_a_device_comes_back() {
     assert_eq!((b.pe, b.new_pe), (a.pe, false));
     assert_eq!(hold.kind(), PeType::DEVICE);
     drop(tree.lock().remove_device(b.device, seconds(2)));
-    hold.clear(PeFlags::KEEP);
+    tree.lock().clear_subtree(a.pe, PeFlags::KEEP, Passed::Include);
     tree.lock().remove_empty(a.pe, seconds(3));
     assert!(!hold.is_live());
 }

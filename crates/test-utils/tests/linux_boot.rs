@@ -124,12 +124,13 @@ fn configuration_space_that_eeh_blocks_reads_as_all_ones_and_nobody_asks_firmwar
     let pe = linux.registry().peek_device(device.eeh().expect("known")).expect("live").pe;
     let hold = linux.registry().get(pe).expect("live");
     assert_eq!(linux.config_read(&device, 0, 4), 0x0010_1b36);
-    hold.set(eeh_pe::PeFlags::CFG_BLOCKED);
+    let tree = hold.tree().expect("live");
+    tree.lock().mark_subtree(pe, eeh_pe::PeFlags::CFG_BLOCKED);
     let checks = || linux.registry().stats().sum(eeh_pe::Counter::TotalMmioFfs);
     let before = checks();
     assert_eq!(linux.config_read(&device, 0, 4), u32::MAX);
     linux.config_write(&device, 4, 2, 0);
     assert_eq!(checks(), before, "all ones of a blocked PE are nothing to check");
-    hold.clear(eeh_pe::PeFlags::CFG_BLOCKED);
+    tree.lock().clear_subtree(pe, eeh_pe::PeFlags::CFG_BLOCKED, eeh_pe::Passed::Include);
     assert_eq!(linux.config_read(&device, 4, 2) & 6, 6, "the write was dropped");
 }
