@@ -109,6 +109,14 @@ fn busy_firmware_is_called_again_when_it_asks_for_it() {
 }
 
 #[test]
+fn a_release_has_patience_of_its_own() {
+    let slot = Slot::scripted(1, &[9902, 9902, 0, 9902, 9902]);
+    let busy = (100, Wait::RtasBusy);
+    let expected = vec![busy, busy, HELD, busy, busy, SETTLED];
+    assert_eq!(run(&slot, ResetKind::Hot), (ResetPoll::Done, expected));
+}
+
+#[test]
 fn a_storm_of_busy_answers_ends_and_is_released() {
     for status in BUSY {
         let script: Vec<i32> = core::iter::repeat_n(status, 2000).collect();

@@ -47,6 +47,7 @@ fn unavailable_without_a_time_is_for_good() {
 fn an_unavailable_pe_may_say_anything_about_its_capabilities() {
     for capabilities in [0, 2, u32::MAX] {
         assert_eq!(state(0, words(5, capabilities, 7)), away(7));
+        assert_eq!(state(0, words(5, capabilities, 0)), Ok(FreezeState::NotSupported));
     }
 }
 
