@@ -49,7 +49,11 @@ pub(crate) fn run(options: StormOptions, out: &mut dyn Write) -> Result<Verdict,
     let (listener, pace) = (journal.clone(), linux.pace().clone());
     linux.watcher().listen(Box::new(move |_, event| listener.listen(pace.now(), event)));
     let specs = machine.phbs.into_iter().map(Arc::new).collect();
-    let field = Field::new(&linux, specs, seed, &journal);
+    let mut field = Field::new(&linux, specs, seed, &journal);
+    if plant == Some(Plant::Hang) {
+        // Nobody wants to wait for what is known to hang.
+        field.patience = Duration::from_secs(3);
+    }
     let storm = Storm { duration, threads: u64::from(threads), plant };
     let (sums, wrong) = thread::scope(|scope| storm.rage(&field, scope));
     print(&sums, &wrong, out).map_err(SimError::Output)?;

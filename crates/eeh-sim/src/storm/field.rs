@@ -20,6 +20,9 @@ use super::workers::Pool;
 /// How many seconds of the machine pass in one of the host's.
 pub(super) const SCALE: u32 = 1000;
 
+/// Nothing takes so long, on a slow host either.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What was done, counted by those who did it.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -52,6 +55,8 @@ pub(super) struct Field<'a> {
     pub(super) journal: &'a Journal,
     pub(super) pulses: Pulses,
     pub(super) pool: Pool,
+    /// A thread that does one thing for longer hangs.
+    pub(super) patience: Duration,
     /// No more faults: actors end.
     pub(super) calm: AtomicBool,
     /// No more checks: detectors end.
@@ -76,6 +81,7 @@ impl<'a> Field<'a> {
             journal,
             pulses: Pulses::default(),
             pool: Pool::default(),
+            patience: PATIENCE,
             calm: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             over: AtomicBool::new(false),

@@ -11,8 +11,6 @@ use test_utils::task::block_on;
 use super::field::Field;
 use super::{phbs, verdict};
 
-/// A thread that does one thing for longer hangs.
-const HANG: Duration = Duration::from_secs(20);
 /// The last recoveries end within that.
 const QUIET: Duration = Duration::from_secs(30);
 /// Nobody was at work for so long: it is quiet.
@@ -20,7 +18,7 @@ const STILL: Duration = Duration::from_millis(150);
 
 /// Ends the program when a thread hangs, and names what hangs: threads that hang cannot be joined.
 pub(super) fn watch(field: &Field<'_>) {
-    let stuck = field.pulses.stuck(HANG);
+    let stuck = field.pulses.stuck(field.patience);
     if stuck.is_empty() {
         return;
     }
