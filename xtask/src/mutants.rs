@@ -45,7 +45,8 @@ pub(crate) fn promised(ctx: &Context) -> Fallible<Vec<Mutant>> {
     for file in rust_files(ctx)? {
         let Some(text) = ctx.read(&file)? else { continue };
         for line in text.lines() {
-            let Some(promise) = line.trim_start().strip_prefix("// mutants:") else { continue };
+            let comment = line.strip_prefix("//").map(|rest| rest.trim_start_matches('!').trim_start());
+            let Some(promise) = comment.and_then(|text| text.strip_prefix("mutants:")) else { continue };
             let (name, message) = parse(promise)
                 .ok_or_else(|| format!("{}: not `NAME => \"message\"`: {line}", file.display()))?;
             let package =
@@ -199,7 +200,8 @@ pub(crate) fn kill(
     let program = build(ctx, &mutant.package, &mutant.file, how)?;
     let mut command = Command::new(&program.path);
     command.current_dir(&program.dir).env("RUST_BACKTRACE", "0").envs(env.iter().map(|(k, v)| (k, v)));
-    let run = process::run(ctx, &format!("mutant-{}", mutant.name), &mut command, LIMIT)?;
+    let stem = mutant.file.file_stem().unwrap_or_default().to_string_lossy();
+    let run = process::run(ctx, &format!("mutant-{}-{stem}", mutant.name), &mut command, LIMIT)?;
     let noticed = run.output.contains(&mutant.message);
     match run.end {
         End::Failure if noticed => Ok(run.time),
