@@ -43,6 +43,18 @@ impl<'a, O: Opal> Ours<'a, O> {
         let platform = OnlyFirmware::new(firmware);
         Self { registry, trees, devices, gone, machine, firmware, platform }
     }
+
+    /// Everything that exists.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry<Host> {
+        &self.registry
+    }
+
+    /// The PE of the device with this index.
+    #[must_use]
+    pub fn pe(&self, index: usize) -> PeId {
+        self.devices[index].1
+    }
 }
 
 fn tree<'r>(registry: &'r Registry<Host>, trees: &[TreeId], phb: usize) -> Tree<'r, Host> {

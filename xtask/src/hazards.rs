@@ -15,7 +15,8 @@ pub(crate) fn run(ctx: &Context, name: Option<&str>) -> Fallible<Findings> {
     }
     let mut findings = Findings::default();
     let results = process::parallel(&chosen, cpus(), |mutant| {
-        let how = Flavour { target: None, release: false, flags: "", mutant: Some(&mutant.name) };
+        let cfg = mutant.cfg();
+        let how = Flavour { target: None, release: false, flags: "", cfg: Some(&cfg) };
         mutants::kill(ctx, mutant, &how, &[]).map_err(|error| error.to_string())
     });
     for (mutant, result) in chosen.iter().zip(results) {

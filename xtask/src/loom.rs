@@ -27,8 +27,8 @@ pub(crate) struct Options {
 /// A model may not run for ever.
 const LIMIT: Duration = Duration::from_secs(900);
 
-fn flavour(mutant: Option<&str>) -> Flavour<'_> {
-    Flavour { target: Some("loom"), release: true, flags: "--cfg eeh_loom", mutant }
+fn flavour(cfg: Option<&str>) -> Flavour<'_> {
+    Flavour { target: Some("loom"), release: true, flags: "--cfg eeh_loom", cfg }
 }
 
 fn environment(bound: usize) -> Vec<(&'static str, String)> {
@@ -132,7 +132,7 @@ pub(crate) fn run_mutants(ctx: &Context, options: &Options) -> Fallible<Findings
     let mut findings = Findings::default();
     let results = process::parallel(&chosen, cpus(), |mutant| {
         let env = environment(options.bound);
-        mutants::kill(ctx, mutant, &flavour(Some(&mutant.name)), &env).map_err(|error| error.to_string())
+        mutants::kill(ctx, mutant, &flavour(Some(&mutant.cfg())), &env).map_err(|error| error.to_string())
     });
     for (mutant, result) in chosen.iter().zip(results) {
         match result {

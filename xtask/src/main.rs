@@ -14,6 +14,7 @@ mod no_std;
 mod process;
 mod report;
 mod stages;
+mod stores;
 mod tidy;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Task {
     CompileFail,
     /// Links the shipping crates without std and looks for what must not be there
     NoStd,
+    /// Checks store to no memory that CPUs share
+    Stores,
     /// Speed of the checks against the same work done as Linux's C does it
     Bench(bench::Options),
     /// House rules: licence lines, dependency graph, file length, mutants and their tests, ...
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Task::Hazards { name } => one("hazards", || hazards::run(&ctx, name.as_deref())),
         Task::CompileFail => one("compile-fail", || compile_fail::run(&ctx)),
         Task::NoStd => one("no_std", || no_std::run(&ctx)),
+        Task::Stores => one("stores", || stores::run(&ctx)),
         Task::Bench(options) => one("bench", || bench::run(&ctx, &options)),
         Task::Tidy => one("tidy", || tidy::run(&ctx)),
     };

@@ -27,6 +27,11 @@ pub(crate) struct Mutant {
 }
 
 impl Mutant {
+    /// The cfg that switches it on.
+    pub(crate) fn cfg(&self) -> String {
+        format!("eeh_mutant=\"{}\"", self.name)
+    }
+
     /// Whether its test is a loom model.
     pub(crate) fn is_loom(&self) -> bool {
         is_model(&self.file)
@@ -105,8 +110,8 @@ pub(crate) struct Flavour<'a> {
     pub(crate) release: bool,
     /// `RUSTFLAGS`
     pub(crate) flags: &'a str,
-    /// The mutant switched on.
-    pub(crate) mutant: Option<&'a str>,
+    /// A cfg for the workspace's crates alone, like `eeh_mutant="NAME"`.
+    pub(crate) cfg: Option<&'a str>,
 }
 
 /// Builds the test program that `file` of `package` is part of.
@@ -129,8 +134,8 @@ pub(crate) fn build(ctx: &Context, package: &str, file: &Path, how: &Flavour<'_>
     if !how.flags.is_empty() {
         command.env("RUSTFLAGS", how.flags);
     }
-    if let Some(mutant) = how.mutant {
-        command.env("RUSTC_WORKSPACE_WRAPPER", wrapper(ctx, mutant)?);
+    if let Some(cfg) = how.cfg {
+        command.env("RUSTC_WORKSPACE_WRAPPER", wrapper(ctx, cfg)?);
     }
     let out = command.output()?;
     let program = String::from_utf8_lossy(&out.stdout)
@@ -164,13 +169,13 @@ fn rendered(stdout: &[u8], stderr: &[u8]) -> String {
     text
 }
 
-/// A compiler that sets the mutant's cfg, for workspace members only: cargo keeps what it builds
-/// apart by its path, so dependencies are built once and every mutant's crates lie side by side.
-fn wrapper(ctx: &Context, mutant: &str) -> Fallible<PathBuf> {
-    let dir = ctx.target.join("mutants").join(mutant);
+/// A compiler that sets `cfg`, for workspace members only: cargo keeps what it builds apart by its
+/// path, so dependencies are built once and every mutant's crates lie side by side.
+fn wrapper(ctx: &Context, cfg: &str) -> Fallible<PathBuf> {
+    let dir = ctx.target.join("mutants").join(process::file_name(cfg));
     std::fs::create_dir_all(&dir)?;
     let path = dir.join("rustc");
-    let script = format!("#!/bin/sh\nexec \"$@\" --cfg 'eeh_mutant=\"{mutant}\"'\n");
+    let script = format!("#!/bin/sh\nexec \"$@\" --cfg '{cfg}'\n");
     if std::fs::read_to_string(&path).ok().as_deref() != Some(&script) {
         std::fs::write(&path, script)?;
         set_executable(&path)?;

@@ -72,7 +72,8 @@ fn wait(command: &mut Command, log: &Path, limit: Duration) -> Fallible<End> {
     }
 }
 
-fn file_name(name: &str) -> String {
+/// `name` with every character that a file name should not have replaced.
+pub(crate) fn file_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 

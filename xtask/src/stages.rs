@@ -6,11 +6,11 @@ use core::time::Duration;
 use crate::context::{Context, Fallible};
 use crate::process::{self, End};
 use crate::report::{Findings, Report};
-use crate::{compile_fail, hazards, loom, no_std, tidy};
+use crate::{compile_fail, hazards, loom, no_std, stores, tidy};
 
 /// Names of the stages, in order.
-pub(crate) const NAMES: [&str; 9] =
-    ["fmt", "tidy", "clippy", "tests", "doc tests", "compile-fail", "no_std", "loom", "hazards"];
+pub(crate) const NAMES: [&str; 10] =
+    ["fmt", "tidy", "clippy", "tests", "doc tests", "compile-fail", "no_std", "stores", "loom", "hazards"];
 
 /// A cargo command of a stage may not run for ever.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -38,6 +38,7 @@ fn stage(ctx: &Context, name: &str) -> Fallible<Findings> {
         "doc tests" => tests(ctx, name, &["test", "--workspace", "--doc", "--no-fail-fast"]),
         "compile-fail" => compile_fail::run(ctx),
         "no_std" => no_std::run(ctx),
+        "stores" => stores::run(ctx),
         "loom" => loom::run_models(ctx, &models),
         "hazards" => hazards::run(ctx, None),
         other => Err(format!("no stage {other}").into()),

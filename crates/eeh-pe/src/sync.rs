@@ -19,6 +19,10 @@ pub use portable::{
     Acquire, AtomicU32, AtomicU64, Full, LoadOrdering, Relaxed, Release, StoreOrdering, UpdateOrdering,
 };
 
+#[cfg(eeh_stores)]
+#[path = "sync/stores.rs"]
+pub mod stores;
+
 #[cfg(not(any(eeh_loom, CONFIG_EEH_RUST)))]
 #[path = "sync/host.rs"]
 mod flavour;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The host's set-once cell and lock: `spin`.
 
+use super::portable::wrote;
 use crate::env::Lock;
 
 /// A cell written once, then read by everyone without a lock.
@@ -26,6 +27,7 @@ impl<T> Once<T> {
     ///
     /// `value`, when the cell is full already.
     pub fn set(&self, value: T) -> Result<(), T> {
+        wrote(self);
         let mut value = Some(value);
         let filled = self.0.try_call_once(|| value.take().ok_or(()));
         debug_assert!(filled.is_ok());
@@ -48,6 +50,7 @@ impl<T: Send> Lock<T> for SpinLock<T> {
     }
 
     fn lock(&self) -> Self::Guard<'_> {
+        wrote(self);
         self.0.lock()
     }
 }

@@ -16,6 +16,14 @@ use super::flavour::hook::step;
 #[inline(always)]
 fn step() {}
 
+#[cfg(eeh_stores)]
+pub(super) use super::stores::wrote;
+
+/// Nobody records stores here.
+#[cfg(not(eeh_stores))]
+#[inline(always)]
+pub(super) fn wrote<T>(_: &T) {}
+
 /// Orders nothing but the location itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Relaxed;
@@ -96,6 +104,7 @@ macro_rules! atomic {
             #[inline]
             pub fn store<O: StoreOrdering>(&self, value: $int, _: O) {
                 step();
+                wrote(self);
                 self.0.store(value, O::ORDER);
             }
 
@@ -108,6 +117,7 @@ macro_rules! atomic {
             #[inline]
             pub fn cmpxchg<O: UpdateOrdering>(&self, old: $int, new: $int, _: O) -> Result<$int, $int> {
                 step();
+                wrote(self);
                 self.0.compare_exchange(old, new, O::ORDER, imp::Ordering::Relaxed)
             }
 
@@ -115,6 +125,7 @@ macro_rules! atomic {
             #[inline]
             pub fn xchg<O: UpdateOrdering>(&self, new: $int, _: O) -> $int {
                 step();
+                wrote(self);
                 self.0.swap(new, O::ORDER)
             }
 
@@ -122,6 +133,7 @@ macro_rules! atomic {
             #[inline]
             pub fn fetch_add<O: UpdateOrdering>(&self, value: $int, _: O) -> $int {
                 step();
+                wrote(self);
                 self.0.fetch_add(value, O::ORDER)
             }
         }
