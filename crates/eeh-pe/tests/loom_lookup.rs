@@ -2,8 +2,9 @@
 //! Claim: an address leads to the old PHB's device, to the new one's or to none, while the PHB
 //! that decodes it is removed and another is added in its place; never to a handle that is half
 //! of one and half of the other.
-//!
-//! mutants: lookup_mixes_phbs => "a handle of two PHBs"
+
+// mutants: lookup_mixes_phbs => "a handle of two PHBs"
+
 #![cfg(eeh_loom)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
