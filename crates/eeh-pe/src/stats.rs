@@ -138,8 +138,8 @@ impl<E: Env> Stats<E> {
 
     #[inline]
     fn here(&self) -> Option<&CpuStats> {
-        let cpus = self.0.len();
-        // A CPU beyond those counted for shares the last one's.
-        self.0.get(E::cpu().min(cpus.saturating_sub(1)))
+        let cpu = E::cpu();
+        // CPUs beyond those that have a set share them.
+        self.0.get(cpu).or_else(|| self.0.get(cpu.checked_rem(self.0.len())?))
     }
 }
