@@ -62,7 +62,8 @@ impl<E: Env> Recovery<'_, E> {
         if let Some(met) = self.meet() {
             return Some(Action::Presence(met.id));
         }
-        if self.any_card {
+        // A fenced PHB is reset for whoever comes next, also when nobody is there.
+        if self.any_card || self.is_phb() {
             self.finish(Cue::Finished);
         } else {
             self.notes.push(Note::Step(Step::Empty));

@@ -120,6 +120,9 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.before_change(&active.target, now);
         let result = firmware.thaw(&active.target, Thaw::All);
         self.tell_failed(active, result, now);
+        // A fence that no reset has cleared stays known: reported again, it would fail again.
+        let fenced = firmware.state(&active.target) == Ok(FreezeState::PhbFenced);
+        let marks = if fenced { marks.difference(PeFlags::ISOLATED) } else { marks };
         let successor = {
             let mut guard = self.tree.lock();
             guard.clear_subtree(root, marks, Passed::Include);
