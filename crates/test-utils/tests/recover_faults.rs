@@ -42,6 +42,43 @@ fn a_fence_that_firmware_is_silent_about_is_found_by_a_read() {
 }
 
 #[test]
+fn a_fenced_phb_without_devices_is_reset_for_those_that_come() {
+    for version in [Version::skiboot(), Version::Ideal] {
+        let done = Scenario::on("powernv10")
+            .firmware(version)
+            .at(ms(10), common::removes("0002:00:00.0"))
+            .at(ms(1000), Fault::Fence(2))
+            .at(ms(60_000), Fault::Rescan(2))
+            .run();
+        assert!(!done.linux.hardware(2).expect("there").is_fenced(), "{}", done.log());
+        assert_eq!(done.run.recoveries.len(), 1, "{}", done.log());
+        for device in [NVME, NIC, USB] {
+            assert_eq!(done.linux.works(2, address(device).bdf), Ok(()), "{device}\n{}", done.log());
+        }
+        done.assert_clean();
+    }
+}
+
+#[test]
+fn a_fence_that_all_drivers_give_up_on_is_reported_once_and_healed_on_request() {
+    let scenario = Scenario::on("powernv10").driver(NVME, "disconnect").driver(NIC, "disconnect");
+    let done = scenario.driver(USB, "aware,disconnect").at(ms(10), Fault::Fence(2)).run();
+    assert_eq!(done.run.recoveries.len(), 1, "{}", done.log());
+    assert_eq!(done.fate(NVME), Fate::Failed(NotWorking::Gone), "{}", done.log());
+    // An administrator asks for a recovery: the PHB is reset, and its devices are found again.
+    let linux = done.linux;
+    let tree = linux.registry().tree(linux.phb(2).expect("there").tree()).expect("live");
+    let pe = tree.phb_pe().expect("a PHB has its PE");
+    drop(tree);
+    let _ = eeh_recovery::force_recover(&linux, linux.registry(), pe);
+    let again = Scenario::on("powernv10").at(ms(60_000), Fault::Rescan(2)).run_on(linux);
+    for device in [NIC, USB] {
+        assert_eq!(again.linux.works(2, address(device).bdf), Ok(()), "{device}\n{}", again.log());
+    }
+    again.assert_clean();
+}
+
+#[test]
 fn a_dead_phb_takes_its_devices_along_and_no_other_phbs() {
     let done = Scenario::on("powernv10").at(ms(10), Fault::Kill(2)).run();
     assert!(done.says("EEH: dead PHB#2 detected, location: N/A"), "{}", done.log());

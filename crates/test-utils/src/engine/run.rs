@@ -56,7 +56,7 @@ pub struct Engine<'a> {
 
 impl<'a> Engine<'a> {
     /// More turns than anything sensible takes at one moment.
-    const MOST_TURNS: u32 = 1_000_000;
+    const MOST_TURNS: u32 = 100_000;
 
     /// An engine for `linux`; `None` when that was booted with a real clock.
     #[must_use]

@@ -113,7 +113,10 @@ impl Scenario {
         for (at, fault) in &self.plan {
             engine.plan(Planned { at: start.after(*at), fault: *fault });
         }
-        let run = engine.run(start.after(self.limit)).expect("it makes progress");
+        let run = engine.run(start.after(self.limit)).unwrap_or_else(|stalled| {
+            let log: String = linux.console().take().iter().map(|line| format!("{line}\n")).collect();
+            panic!("{stalled}\n{log}")
+        });
         assert!(!run.timed_out, "it never came to rest:\n{}", text(&run));
         Done { linux, run, start }
     }
