@@ -8,8 +8,7 @@ mod common;
 
 use common::*;
 use eeh_pe::{
-    DeviceHold, DeviceId, Isolate, Passed, PeFlags, PeHold, PeId, PeNumber, Registry, Report, Stamp, Tree,
-    Walk,
+    DeviceHold, DeviceId, Isolate, Passed, PeFlags, PeHold, PeId, PeNumber, Registry, Report, Tree, Walk,
 };
 
 struct Dice(u64);
