@@ -31,6 +31,10 @@ use crate::machine::{Machine, PHBS};
 const ISOLATED: u32 = 1;
 /// C: `EEH_PE_RECOVERING`
 const RECOVERING: u32 = 2;
+/// C: `EEH_ENABLED`
+const ENABLED: u32 = 1;
+/// C: `EEH_FORCE_DISABLED`
+const FORCE_DISABLED: u32 = 2;
 /// C: `EEH_MAX_FAILS`
 const MAX_FAILS: u32 = 2_100_000;
 
@@ -60,6 +64,7 @@ impl<T> IrqLock<T> {
 struct Stats {
     no_device: AtomicU64,
     no_dn: AtomicU64,
+    ignored_check: AtomicU64,
     total_mmio_ffs: AtomicU64,
     false_positives: AtomicU64,
     slot_resets: AtomicU64,
@@ -96,6 +101,12 @@ impl Pe {
     }
 }
 
+/// A device, in memory of its own. C: `struct eeh_dev`
+#[repr(align(64))]
+struct Device {
+    pe: Option<usize>,
+}
+
 /// The list of PHB PEs. C: `eeh_phb_pe`
 struct PhbNode {
     pe: Pe,
@@ -123,8 +134,11 @@ pub struct CLike<O> {
     stats: Stats,
     confirm_error_lock: IrqLock<()>,
     phbs: Option<Box<PhbNode>>,
-    /// PE of each device, by the device's index.
     pes: Vec<Pe>,
+    /// C: `struct eeh_dev`
+    devices: Vec<Device>,
+    /// C: `eeh_subsystem_flags`
+    flags: AtomicU32,
     addresses: IrqLock<Option<Box<RangeNode>>>,
     events: IrqLock<Option<Box<Event>>>,
 }
@@ -148,6 +162,8 @@ impl<O: Opal> CLike<O> {
             confirm_error_lock: IrqLock::new(()),
             phbs,
             pes: machine.devices.iter().map(|device| Pe::new(device.phb, device.pe)).collect(),
+            devices: (0..machine.devices.len()).map(|index| Device { pe: Some(index) }).collect(),
+            flags: AtomicU32::new(ENABLED),
             addresses: IrqLock::new(balanced(&ranges)),
             events: IrqLock::new(None),
         }
@@ -169,8 +185,15 @@ impl<O: Opal> CLike<O> {
     #[must_use]
     pub fn dev_check_failure(&self, device: Option<usize>) -> bool {
         count(&self.stats.total_mmio_ffs);
-        let Some(pe) = device.and_then(|device| self.pes.get(device)) else {
+        if self.flags.load(Relaxed) & (ENABLED | FORCE_DISABLED) != ENABLED {
+            return false;
+        }
+        let Some(edev) = device.and_then(|device| self.devices.get(device)) else {
             count(&self.stats.no_dn);
+            return false;
+        };
+        let Some(pe) = edev.pe.and_then(|pe| self.pes.get(pe)) else {
+            count(&self.stats.ignored_check);
             return false;
         };
         if self.phb_check_failure(pe.phb) {

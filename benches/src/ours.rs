@@ -2,7 +2,7 @@
 //! This project's checks, over the same machine and firmware.
 
 use eeh_pe::{
-    Bdf, DeviceId, DeviceInfo, PeFlags, PeId, PeNumber, PeSpec, PeType, PhbInfo, PhbNumber, Registry,
+    Bdf, DeviceId, DeviceInfo, Passed, PeFlags, PeId, PeNumber, PeSpec, PeType, PhbInfo, PhbNumber, Registry,
     RegistryLimits, RegistryStorage, Time, Tree, TreeId, TreeStorage, Window, WindowKind,
 };
 use eeh_powernv::opal::Opal;
@@ -133,12 +133,10 @@ impl<O: Opal + Sync> Side for Ours<'_, O> {
             return;
         }
         for phb in 0..PHBS {
-            tree(&self.registry, &self.trees, phb).take_pending().for_each(drop);
-        }
-        for &device in devices {
-            if let Some(pe) = self.registry.get(self.devices[device].1) {
-                let _before = pe.clear(PeFlags::INHERITED);
-            }
+            let tree = tree(&self.registry, &self.trees, phb);
+            tree.take_pending().for_each(drop);
+            let root = tree.phb_pe().expect("PHBs stay");
+            tree.lock().clear_subtree(root, PeFlags::INHERITED, Passed::Include);
         }
     }
 

@@ -35,6 +35,9 @@ enum Task {
         /// Rounds of each measurement; the fastest counts
         #[arg(long, default_value_t = 200)]
         rounds: usize,
+        /// Only the cases of which something is promised
+        #[arg(long)]
+        promised: bool,
     },
     /// Call one check again and again: what to count instructions of
     Call {
@@ -51,7 +54,7 @@ enum Task {
 
 fn main() -> ExitCode {
     match Cli::parse().task {
-        Task::Table { rounds } => table(rounds),
+        Task::Table { rounds, promised } => table(rounds, promised),
         Task::Call { side, by, case, calls } => call(&side, &by, &case, calls),
     }
 }
@@ -130,27 +133,61 @@ fn head(title: &str) {
     );
 }
 
-fn table(rounds: usize) -> ExitCode {
-    head("firmware: the simulated skiboot");
-    let mut promises = Vec::new();
+fn table(rounds: usize, promised: bool) -> ExitCode {
     let machine = Machine::new(RANGES);
     let firmwares = [skiboot(&machine), skiboot(&machine)];
     let pair = Pair::new(&machine, &firmwares, rounds);
+    head("firmware: the simulated skiboot");
+    let kept = checks(&pair);
+    if !promised {
+        beside_hotplug(&pair);
+        sizes(rounds);
+        let firmwares = [Free::new(&machine), Free::new(&machine)];
+        free(&Pair::new(&machine, &firmwares, rounds));
+    }
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Every case on one thread and on two; answers whether what is promised was found.
+fn checks<O: Opal + Sync>(pair: &Pair<'_, O>) -> bool {
+    let mut promises = Vec::new();
     for by in By::ALL {
         for case in Case::ALL {
             let scenario = Scenario { by, case, threads: 1, hotplug: false };
             let one = pair.print(scenario);
             let two = pair.print(Scenario { threads: 2, ..scenario });
-            pair.print(Scenario { hotplug: true, ..scenario });
-            if matches!(case, Case::Unknown | Case::Isolated) {
-                let name = format!("by {}, {}", by.name(), case.name());
-                let wanted = if by == By::Device { DEVICE } else { ADDRESS };
-                promises.push((format!("{name}: times faster"), one.clike / one.here, wanted));
-                promises.push((format!("{name}: two threads"), two.per_second / one.per_second, TWO_THREADS));
+            if !matches!(case, Case::Unknown | Case::Isolated) {
+                continue;
             }
+            let name = format!("by {}, {}", by.name(), case.name());
+            let wanted = if by == By::Device { DEVICE } else { ADDRESS };
+            // Without a device, C is given NULL and has nothing to do.
+            if (by, case) != (By::Device, Case::Unknown) {
+                promises.push((format!("{name}: times faster"), one.clike / one.here, wanted));
+            }
+            promises.push((format!("{name}: two threads"), two.per_second / one.per_second, TWO_THREADS));
         }
     }
-    for ranges in [16, 4096] {
+    println!("\n{:<40} {:>8} {:>8}", "promised", "wanted", "found");
+    for (name, found, wanted) in &promises {
+        let verdict = if found >= wanted { "" } else { "  NOT REACHED" };
+        println!("{name:<40} {wanted:>8.1} {found:>8.2}{verdict}");
+    }
+    promises.iter().all(|(_, found, wanted)| found >= wanted)
+}
+
+fn beside_hotplug<O: Opal + Sync>(pair: &Pair<'_, O>) {
+    head("with another thread that unplugs and plugs a device all the time");
+    for by in By::ALL {
+        for case in Case::ALL {
+            pair.print(Scenario { by, case, threads: 1, hotplug: true });
+        }
+    }
+}
+
+fn sizes(rounds: usize) {
+    head("by the number of ranges");
+    for ranges in [16, 256, 4096] {
         let machine = Machine::new(ranges);
         let firmwares = [skiboot(&machine), skiboot(&machine)];
         let pair = Pair::new(&machine, &firmwares, rounds);
@@ -158,22 +195,13 @@ fn table(rounds: usize) -> ExitCode {
             pair.print(Scenario { by: By::Address, case, threads: 1, hotplug: false });
         }
     }
+}
+
+fn free<O: Opal + Sync>(pair: &Pair<'_, O>) {
     head("firmware that costs nothing");
-    let firmwares = [Free::new(&machine), Free::new(&machine)];
-    let pair = Pair::new(&machine, &firmwares, rounds);
     for by in By::ALL {
         for case in Case::ALL {
             pair.print(Scenario { by, case, threads: 1, hotplug: false });
         }
     }
-    println!("\n{:<40} {:>8} {:>8}", "promised", "wanted", "found");
-    let mut kept = true;
-    for (name, found, wanted) in promises {
-        kept &= found >= wanted;
-        println!(
-            "{name:<40} {wanted:>8.1} {found:>8.2}{}",
-            if found >= wanted { "" } else { "  NOT REACHED" }
-        );
-    }
-    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

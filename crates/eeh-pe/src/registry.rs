@@ -46,6 +46,7 @@ impl<E: Env> Registry<E> {
     /// # Context
     ///
     /// Any.
+    #[inline]
     #[must_use]
     pub fn stats(&self) -> &Stats<E> {
         &self.stats

@@ -112,31 +112,32 @@ impl Slot {
         if packed == NO_NAME { None } else { Name::unpack(packed) }
     }
 
-    /// Reads whose the live occupant of `generation` is, between two looks at the word.
-    #[inline]
-    pub(crate) fn owner_of(&self, generation: u32) -> Option<(Snapshot, Name)> {
-        if !self.word.load().is_live_as(generation) {
-            return None;
-        }
-        let owner = Name::unpack(self.owner.load(Acquire));
-        let after = self.word.load();
-        if after.is_live_as(generation) { Some((after, owner?)) } else { None }
-    }
-
     /// Reads the live occupant of `generation` between two looks at the word: no reference, no
     /// store. `None` when it is not there, or went while it was read.
     #[inline]
-    pub(crate) fn peek(&self, generation: u32) -> Option<(Snapshot, u64, Option<Name>)> {
+    fn between<R>(&self, generation: u32, read: impl FnOnce() -> R) -> Option<(Snapshot, R)> {
         let before = self.word.load();
         if !mutant!(eeh_mutant = "peek_any_generation", before.is_live_as(generation), before.is_live()) {
             return None;
         }
-        let identity = self.identity();
-        let owner = self.owner();
+        let read = read();
         let after = self.word.load();
         let same = mutant!(eeh_mutant = "peek_any_generation", after.is_live_as(generation), after.is_live());
-        let unchanged = mutant!(eeh_mutant = "peek_looks_once", same, true);
-        unchanged.then_some((after, identity, owner))
+        if mutant!(eeh_mutant = "peek_looks_once", same, true) { Some((after, read)) } else { None }
+    }
+
+    /// The live occupant's flags, identity and owner.
+    #[inline]
+    pub(crate) fn peek(&self, generation: u32) -> Option<(Snapshot, u64, Option<Name>)> {
+        let (word, (identity, owner)) = self.between(generation, || (self.identity(), self.owner()))?;
+        Some((word, identity, owner))
+    }
+
+    /// The live occupant's flags and owner.
+    #[inline]
+    pub(crate) fn owner_of(&self, generation: u32) -> Option<(Snapshot, Name)> {
+        let (word, owner) = self.between(generation, || Name::unpack(self.owner.load(Acquire)))?;
+        Some((word, owner?))
     }
 }
 

@@ -58,3 +58,30 @@ fn a_look_at_a_device_is_of_one_occupant() {
         looker.join().unwrap();
     });
 }
+
+#[test]
+fn a_glance_at_a_device_shows_its_own_pe() {
+    explore("glance at a device", || {
+        let registry = Arc::new(registry::<Host>(1));
+        let id = add_phb(&registry, 0);
+        let tree = registry.tree(id).unwrap();
+        let a = insert(&tree, 0x100, 5, None);
+        let other = insert(&tree, 0x108, 7, None);
+        let looker = {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || {
+                if let Some(glance) = registry.glance(a.device) {
+                    assert_eq!(glance.pe, a.pe, "a look mixed two PEs");
+                }
+            })
+        };
+        drop(tree.lock().remove_device(a.device, seconds(1)));
+        let b = insert(&tree, 0x200, 7, None);
+        assert_eq!(
+            (b.device.index(), b.pe),
+            (a.device.index(), other.pe),
+            "the slot is reused, in another PE"
+        );
+        looker.join().unwrap();
+    });
+}

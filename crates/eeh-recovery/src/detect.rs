@@ -53,6 +53,7 @@ impl Check {
 /// # Context
 ///
 /// Any, as `context` says.
+#[inline]
 pub fn check_failure<P: Platform>(
     platform: &P,
     registry: &Registry<P::Env>,
@@ -73,6 +74,7 @@ pub fn check_failure<P: Platform>(
 /// # Context
 ///
 /// Any, as `context` says.
+#[inline]
 pub fn dev_check_failure<P: Platform>(
     platform: &P,
     registry: &Registry<P::Env>,
