@@ -266,3 +266,31 @@ fn reports_made_while_a_step_began_are_covered_by_its_recovery() {
     assert_eq!(recovered(&rig), [0xfd]);
     rig.assert_healthy();
 }
+
+#[test]
+fn a_fenced_phb_without_devices_is_reset_and_what_it_hid_is_found() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    assert!(rig.unplug(0x0100));
+    rig.world.get().fenced = true;
+    let root = rig.tree().phb_pe().unwrap();
+    assert_eq!(rig.registry.isolate(root), eeh_pe::Isolate::Won);
+    assert_eq!(rig.run(), Next::Idle);
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert!(!rig.world.get().fenced);
+    assert!(rig.device(0x0100).is_some());
+    rig.assert_healthy();
+}
+
+#[test]
+fn a_phb_that_no_reset_opens_is_given_up_once() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    rig.world.get().fenced = true;
+    rig.world.get().refuse = u32::MAX;
+    let root = rig.tree().phb_pe().unwrap();
+    assert_eq!(rig.registry.isolate(root), eeh_pe::Isolate::Won);
+    rig.world.request_check(rig.tree);
+    assert_eq!(rig.run(), Next::Idle);
+    assert_eq!(rig.outcomes(), [Outcome::Failed]);
+    let root = rig.tree().lock().root().unwrap().flags();
+    assert_eq!(root, PeFlags::ISOLATED);
+}
