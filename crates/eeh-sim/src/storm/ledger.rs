@@ -155,9 +155,9 @@ impl Audit<'_> {
         let Some(epoch) = open.find(|epoch| epoch.unit == unit) else { return };
         epoch.closed = Some(at);
         let cover = self.cover;
-        // Resetting the only root port of a fenced PHB is a reset of the PHB.
-        let whole =
-            |running| unit == Unit::Phb && matches!(running, Unit::Pe(pe) if cover.parent(pe).is_none());
+        // Resetting the root port, or the bus below it, of a fenced PHB is a reset of the PHB.
+        let top = |pe| cover.parent(pe).and_then(|above| cover.parent(above)).is_none();
+        let whole = |running| unit == Unit::Phb && matches!(running, Unit::Pe(pe) if top(pe));
         let covered =
             self.running.is_some_and(|(_, running, _)| cover.covers(running, unit) || whole(running));
         if covered {

@@ -28,7 +28,7 @@ fn account(end: End, moments: &[Moment]) -> Account {
             Eeh(told) => entries.push(Entry { at, tree: None, told }),
         }
     }
-    let cover = Cover { parent: BTreeMap::from([(5, 4), (6, 4)]) };
+    let cover = Cover { parent: BTreeMap::from([(5, 4), (6, 4), (7, 6)]) };
     audit(&cover, &changes, &entries, end)
 }
 
@@ -115,7 +115,7 @@ fn a_freeze_that_nobody_has_is_cleared() {
 
 #[test]
 fn a_fence_ends_with_the_recovery_of_the_phb_or_a_reset_of_its_root_port() {
-    for unit in [Unit::Phb, ABOVE] {
+    for unit in [Unit::Phb, ABOVE, PE] {
         let life = [
             Hardware(Froze(5)),
             Eeh(Began(1, unit)),
@@ -126,7 +126,7 @@ fn a_fence_ends_with_the_recovery_of_the_phb_or_a_reset_of_its_root_port() {
         ];
         assert!(wrong(&life).is_empty(), "{unit}");
     }
-    let below = [Hardware(Froze(5)), Eeh(Began(1, PE)), Hardware(Fenced), Hardware(Unfenced)];
+    let below = [Hardware(Froze(7)), Eeh(Began(1, Unit::Pe(7))), Hardware(Fenced), Hardware(Unfenced)];
     assert!(wrong(&below)[0].starts_with("the PHB was thawed"));
 }
 
