@@ -75,7 +75,7 @@ impl Plant {
                 block_on(linux.remove(device.phb_number(), device.bdf())).ok()?;
             }
             Self::LeaveMark => {
-                registry.get(pe.id)?.set(PeFlags::RECOVERING);
+                tree.lock().mark_subtree(pe.id, PeFlags::RECOVERING);
             }
             Self::BreakDevice => {
                 let bar = device.identity().bars.iter().find(|bar| !bar.io)?;
