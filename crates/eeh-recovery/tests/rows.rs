@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use core::time::Duration;
 
 use common::*;
-use eeh_pe::{DeviceId, PeFlags, Time};
+use eeh_pe::{DeviceFlags, DeviceId, PeFlags, Time};
 use eeh_recovery::*;
 
 /// A small generator: the same seed, the same answers.
@@ -132,6 +132,13 @@ fn remove(rig: &Rig, machine: &Recovery<'static, TestEnv>) {
     rig.unplug(0x0100);
 }
 
+/// A driver is bound when the others have heard of the error.
+fn bind_late(rig: &Rig) {
+    if let Some(device) = rig.device(0x0100) {
+        let _ = rig.tree().lock().change_device(device, DeviceFlags::NO_HANDLER, DeviceFlags::empty());
+    }
+}
+
 /// One recovery with answers by the dice; the rows it took.
 fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
     let mut dice = Dice(seed, Dead::Nothing, false);
@@ -152,7 +159,9 @@ fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
         match poll {
             Poll::Over => return,
             Poll::Say(_) => {
-                if dice.roll(300) == 0 {
+                // Few games get as far as adding back, and that begins with one note.
+                let sides = if machine.phase() == Phase::AddBack { 10 } else { 300 };
+                if dice.roll(sides) == 0 {
                     remove(&rig, &machine);
                 }
             }
@@ -162,10 +171,15 @@ fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
                 let sides = if machine.phase() == Phase::Pause { 10 } else { 500 };
                 if dice.roll(sides) == 0 {
                     assert!(machine.handle(Input::Cancel, now));
+                } else if machine.phase() == Phase::Pause && dice.roll(10) == 0 {
+                    remove(&rig, &machine);
                 }
             }
             Poll::Answer => panic!("seed {seed}: an answer was refused"),
             Poll::Act(action) => {
+                if matches!(action, Action::BeginReset { .. }) && dice.roll(3) == 0 {
+                    bind_late(&rig);
+                }
                 let input = match dice.roll(150) {
                     0 => Input::Cancel,
                     1 => {
