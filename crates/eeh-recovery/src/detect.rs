@@ -125,6 +125,9 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
         registry.stats().count(Counter::StaleHandles);
         return Check::Unknown;
     };
+    // Before firmware is asked: a recovery that ends between its answer and our mark has dealt with
+    // the freeze, and knows the report by its time.
+    let now = platform.now();
     let state = platform.firmware().state(&pe_target_of_view(&pe));
     let isolated = match state {
         // Firmware that cannot tell has not told of a freeze.
@@ -144,7 +147,6 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
         registry.stats().count(Counter::FalsePositives);
         return Check::Healthy;
     };
-    let now = platform.now();
     match registry.isolate_at(frozen, Detection { at: now, address }) {
         Isolate::Won => {
             registry.stats().count(Counter::SlotResets);

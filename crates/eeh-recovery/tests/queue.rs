@@ -294,3 +294,23 @@ fn a_phb_that_no_reset_opens_is_given_up_once() {
     let root = rig.tree().lock().root().unwrap().flags();
     assert_eq!(root, PeFlags::ISOLATED);
 }
+
+#[test]
+fn a_detector_that_was_overtaken_by_a_recovery_causes_no_second_one() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    let seen = eeh_pe::Detection { at: rig.now(), address: 0 };
+    rig.freeze(0x1fd);
+    rig.run();
+    let pe = rig.pe(0x1fd).unwrap();
+    // It saw the freeze with the others, and marks the PE only now.
+    assert_eq!(rig.registry.isolate_at(pe, seen), eeh_pe::Isolate::Won);
+    assert_eq!(rig.run(), Next::Idle);
+    assert_eq!(recovered(&rig), [0x1fd]);
+    rig.assert_healthy();
+    // One that sees another freeze, by the same clock, is heard.
+    rig.world.get().frozen.insert(0x1fd, FreezeState::Frozen);
+    assert_eq!(rig.registry.isolate_at(pe, seen), eeh_pe::Isolate::Won);
+    rig.run();
+    assert_eq!(recovered(&rig), [0x1fd, 0x1fd]);
+    rig.assert_healthy();
+}

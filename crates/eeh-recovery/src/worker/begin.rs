@@ -25,6 +25,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             registry.stats().count(Counter::Absorbed);
             return self.tell_absorbed(pe_target_of_view(&view), 1, now);
         }
+        if self.came_late(&view, reported.detection.at) {
+            self.tree.lock().clear_subtree(view.id, PeFlags::ISOLATED, Passed::Skip);
+            registry.stats().count(Counter::Absorbed);
+            return self.tell_absorbed(pe_target_of_view(&view), 1, now);
+        }
         if view.flags.contains(PeFlags::PASSED) {
             return self.tell_queue(&reported, QueueEvent::Stale, now);
         }
@@ -51,6 +56,15 @@ impl<'r, P: Platform> Worker<'r, P> {
             return last.is_some();
         }
         last.is_some_and(|(_, marked)| found <= marked) && !view.flags.contains(PeFlags::ISOLATED)
+    }
+
+    /// Whether a detector saw the PE frozen before the last recovery ended and marked it only after:
+    /// the freeze is over. If another came meanwhile, firmware says so.
+    fn came_late(&self, view: &PeView, found: Time) -> bool {
+        let marks = view.flags & (PeFlags::ISOLATED | PeFlags::RECOVERING | PeFlags::PASSED);
+        marks == PeFlags::ISOLATED
+            && self.ended.is_some_and(|ended| found <= ended)
+            && self.platform.firmware().state(&pe_target_of_view(view)).is_ok_and(FreezeState::is_active)
     }
 
     /// The PE was removed before its recovery began: clears the freeze for whoever comes next. Who is
@@ -203,6 +217,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 guard.remove_empty(root, now);
             }
         }
+        self.ended = Some(self.platform.now());
         self.tell(&active, What::Progress(Progress::Ended(outcome)), now);
     }
 }

@@ -86,6 +86,8 @@ pub struct Worker<'r, P: Platform> {
     diag: Diag<P::Env>,
     /// The PE that was recovered last, and when it was marked: reports of it from before are covered.
     last: Option<(PeId, Time)>,
+    /// When the last recovery ended, by the clock of detectors.
+    ended: Option<Time>,
     /// A request to ask firmware was taken and the interrupt is not armed again yet.
     asked: bool,
 }
@@ -110,6 +112,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             jobs: 0,
             diag: Diag::new(storage),
             last: None,
+            ended: None,
             asked: false,
         }
     }
