@@ -6,6 +6,7 @@ use std::process;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Instant;
 
+use eeh_pe::Bdf;
 use test_utils::task::block_on;
 
 use super::field::Field;
@@ -118,9 +119,23 @@ where
     for spec in &field.specs {
         let number = spec.number;
         let missing = spec.functions.iter().filter(|function| linux.device(number, function.bdf).is_err());
-        wrong.extend(missing.map(|function| format!("{number:04x}:{} did not come back", function.bdf)));
+        wrong.extend(missing.map(|function| {
+            format!("{number:04x}:{} did not come back: {}", function.bdf, why(field, number, function.bdf))
+        }));
     }
     wrong
+}
+
+/// What can be seen of a function that was not found.
+fn why(field: &Field<'_>, number: u32, bdf: Bdf) -> String {
+    let linux = field.linux;
+    let (Some(phb), Some(hardware)) = (linux.phb(number), linux.hardware(number)) else {
+        return "it has no PHB".to_owned();
+    };
+    let id = linux.raw_config_read(&phb, bdf, 0, 4);
+    let buses = phb.bridge_to(bdf.bus()).map(|bridge| linux.raw_config_read(&phb, bridge.bdf(), 0x18, 4));
+    let present = hardware.is_present(bdf);
+    format!("present {present}, answers {id:#x}, bus numbers above it {buses:#x?}")
 }
 
 /// Binds drivers to devices that have none.
