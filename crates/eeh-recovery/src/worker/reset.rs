@@ -120,11 +120,19 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.before_change(&active.target, now);
         let result = firmware.thaw(&active.target, Thaw::All);
         self.tell_failed(active, result, now);
-        // A fence that no reset has cleared stays known: reported again, it would fail again.
-        let fenced = firmware.state(&active.target) == Ok(FreezeState::PhbFenced);
-        let marks = if fenced { marks.difference(PeFlags::ISOLATED) } else { marks };
+        // A fence that no reset has cleared stays known: reported again, it would fail again. A PHB that
+        // breaks while it is recovered is no better.
+        let state = firmware.state(&active.target);
+        let phb = active.target.kind.contains(PeType::PHB);
+        let lost = state == Ok(FreezeState::PhbFenced) || (phb && !state.is_ok_and(FreezeState::is_active));
         let successor = {
             let mut guard = self.tree.lock();
+            // Nor does a PE come back while a device stays in it whose driver nobody can stop: freezes that
+            // this one makes would be recovered without end, for the failure ended their budget.
+            let left = guard.pe(root).is_some_and(|pe| {
+                pe.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
+            });
+            let marks = if lost || left { marks.difference(PeFlags::ISOLATED) } else { marks };
             guard.clear_subtree(root, marks, Passed::Include);
             guard.successor_of(root).and_then(|id| guard.pe(id)).map(|pe| pe_target(self.phb, pe))
         };

@@ -44,6 +44,11 @@ impl<'r, P: Platform> Worker<'r, P> {
     fn ask_once(&mut self, now: Time) -> Asked {
         let Some((phb_pe, flags)) = self.phb_state() else { return Asked::Nothing };
         if flags.contains(PeFlags::ISOLATED) {
+            // The PHB is given up, and its error is known. Asking is what makes firmware quiet: an
+            // interrupt armed while its error stands comes again at once, and for ever.
+            if let Err(error) = self.platform.firmware().next_error(&self.phb) {
+                self.tell_call(None, error, now);
+            }
             return Asked::Nothing;
         }
         let core = self.platform.core();
