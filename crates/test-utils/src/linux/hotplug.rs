@@ -182,8 +182,17 @@ impl SimLinux {
         phb: &Arc<SimPhb>,
         doomed: &[Arc<SimDevice>],
     ) -> Result<(), Died> {
-        for device in doomed.iter().rev() {
-            self.detach(device).await?;
+        let mut doomed = doomed.to_vec();
+        let mut stopped = 0;
+        // What a driver adds below while it is being stopped goes too: Linux looks at its lists again.
+        while stopped < doomed.len() {
+            for device in doomed.iter().skip(stopped).rev() {
+                self.detach(device).await?;
+            }
+            stopped = doomed.len();
+            let below = doomed.iter().filter_map(|d| d.identity().buses).flat_map(|b| phb.below(b.secondary));
+            let new: Vec<_> = below.filter(|d| !doomed.iter().any(|known| Arc::ptr_eq(known, d))).collect();
+            doomed.extend(new);
         }
         for device in doomed.iter().rev() {
             // A driver bound meanwhile goes with its device: nobody finds that any more.
