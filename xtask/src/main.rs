@@ -13,6 +13,7 @@ mod mutants;
 mod no_std;
 mod process;
 mod report;
+mod sim;
 mod stages;
 mod stores;
 mod tidy;
@@ -58,6 +59,8 @@ enum Task {
     Stores,
     /// Speed of the checks against the same work done as Linux's C does it
     Bench(bench::Options),
+    /// Deterministic simulation: everything happens by seeds, and checkers judge
+    Sim(sim::Options),
     /// House rules: licence lines, dependency graph, file length, mutants and their tests, ...
     Tidy,
 }
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Task::NoStd => one("no_std", || no_std::run(&ctx)),
         Task::Stores => one("stores", || stores::run(&ctx)),
         Task::Bench(options) => one("bench", || bench::run(&ctx, &options)),
+        Task::Sim(options) => one("sim", || sim::run(&ctx, &options)),
         Task::Tidy => one("tidy", || tidy::run(&ctx)),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -6,11 +6,22 @@ use core::time::Duration;
 use crate::context::{Context, Fallible};
 use crate::process::{self, End};
 use crate::report::{Findings, Report};
-use crate::{compile_fail, hazards, loom, no_std, stores, tidy};
+use crate::{compile_fail, hazards, loom, no_std, sim, stores, tidy};
 
 /// Names of the stages, in order.
-pub(crate) const NAMES: [&str; 10] =
-    ["fmt", "tidy", "clippy", "tests", "doc tests", "compile-fail", "no_std", "stores", "loom", "hazards"];
+pub(crate) const NAMES: [&str; 11] = [
+    "fmt",
+    "tidy",
+    "clippy",
+    "tests",
+    "doc tests",
+    "sim",
+    "compile-fail",
+    "no_std",
+    "stores",
+    "loom",
+    "hazards",
+];
 
 /// A cargo command of a stage may not run for ever.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -36,6 +47,7 @@ fn stage(ctx: &Context, name: &str) -> Fallible<Findings> {
         }
         "tests" => tests(ctx, name, &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]),
         "doc tests" => tests(ctx, name, &["test", "--workspace", "--doc", "--no-fail-fast"]),
+        "sim" => sim::run(ctx, &sim::Options { seeds: sim::SEEDS, seed: None }),
         "compile-fail" => compile_fail::run(ctx),
         "no_std" => no_std::run(ctx),
         "stores" => stores::run(ctx),

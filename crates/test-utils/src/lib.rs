@@ -6,5 +6,6 @@ pub mod engine;
 pub mod hw;
 pub mod linux;
 pub mod opal;
+pub mod seeds;
 pub mod task;
 pub mod topology;

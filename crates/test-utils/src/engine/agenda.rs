@@ -57,6 +57,11 @@ impl<T> Agenda<T> {
         self.heap.push(Reverse(Entry { at, serial: self.serial, what }));
     }
 
+    /// When the next event is.
+    pub(super) fn next_at(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse(entry)| entry.at)
+    }
+
     /// Takes the next event out.
     pub(super) fn pop(&mut self) -> Option<(Time, T)> {
         self.heap.pop().map(|Reverse(entry)| (entry.at, entry.what))

@@ -20,8 +20,12 @@ pub enum Fault {
     Pull(u32, Bdf),
     /// The PHB is scanned for new devices.
     Rescan(u32),
+    /// A card that was pulled is pushed in again, and the PHB scanned.
+    Push(u32, Bdf),
     /// The PHB is removed (DLPAR).
     RemovePhb(u32),
+    /// A PHB that was removed is added again.
+    AddPhb(u32),
     /// The driver is unbound.
     Unbind(u32, Bdf),
     /// A driver is bound.
@@ -39,13 +43,15 @@ impl Fault {
             | Self::Freeze(phb, _)
             | Self::Remove(phb, _)
             | Self::Pull(phb, _)
+            | Self::Push(phb, _)
             | Self::Unbind(phb, _)
             | Self::Bind(phb, _)
             | Self::WriteNumVfs(phb, _)
             | Self::Fence(phb)
             | Self::Kill(phb)
             | Self::Rescan(phb)
-            | Self::RemovePhb(phb) => phb,
+            | Self::RemovePhb(phb)
+            | Self::AddPhb(phb) => phb,
         }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Doing to the machine what a fault says.
 
+use std::sync::Arc;
+
 use eeh_pe::Bdf;
 
 use super::fault::Fault;
@@ -40,7 +42,20 @@ impl Engine<'_> {
             Fault::Rescan(phb) => self.tasks.spawn(Box::pin(async move {
                 let _ = linux.rescan(phb).await;
             })),
+            Fault::Push(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.push(phb, bdf).await;
+            })),
+            Fault::AddPhb(phb) => {
+                let Some(spec) = self.specs.get(&phb).cloned() else { return };
+                self.tasks.spawn(Box::pin(async move {
+                    let _ = linux.add_phb(&spec).await;
+                }));
+            }
             Fault::RemovePhb(phb) => {
+                self.former.extend(linux.hardware(phb));
+                if let Some(phb) = linux.phb(phb) {
+                    self.specs.insert(phb.number().0, Arc::new(phb.spec().clone()));
+                }
                 let all = linux.phb(phb).map(|phb| phb.devices()).unwrap_or_default();
                 self.removed.extend(all.iter().map(|d| (phb, d.bdf())));
                 self.tasks.spawn(Box::pin(async move {

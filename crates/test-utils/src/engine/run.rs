@@ -14,8 +14,10 @@ use super::fault::{Fault, Planned};
 use super::outcome::Pause;
 use super::tasks::Tasks;
 use super::worker::{Seat, Turn};
+use crate::hw::Phb;
 use crate::linux::SimLinux;
 use crate::task::VirtualTime;
+use crate::topology::PhbSpec;
 
 /// The run makes no progress: something asks for another turn again and again at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -49,8 +51,15 @@ pub struct Engine<'a> {
     /// Devices taken away by request.
     pub(super) removed: BTreeSet<(u32, Bdf)>,
     faults: usize,
+    /// Faults that wait for so many events to be observed, the latest first.
+    moments: Vec<(usize, Fault)>,
+    /// What removed PHBs were made from.
+    pub(super) specs: BTreeMap<u32, Arc<PhbSpec>>,
+    /// The hardware of removed PHBs.
+    pub(super) former: Vec<Arc<Phb>>,
     timers: usize,
     beat: Duration,
+    beating: bool,
     now: Time,
 }
 
@@ -75,8 +84,12 @@ impl<'a> Engine<'a> {
             pauses: Vec::new(),
             removed: BTreeSet::new(),
             faults: 0,
+            moments: Vec::new(),
+            specs: BTreeMap::new(),
+            former: Vec::new(),
             timers: 0,
             beat,
+            beating: false,
             now,
         };
         linux.phbs().iter().for_each(|phb| engine.seat(phb.tree()));
@@ -87,6 +100,18 @@ impl<'a> Engine<'a> {
     pub fn plan(&mut self, planned: Planned) {
         self.faults += 1;
         self.agenda.add(planned.at, Event::Fault(planned.fault));
+    }
+
+    /// Enters a fault that comes as soon as a worker's turn ends with `events` or more observed: between
+    /// any two actions of a recovery. It never comes where nothing is recorded, or less happens.
+    pub fn plan_after(&mut self, events: usize, fault: Fault) {
+        self.moments.push((events, fault));
+        self.moments.sort_by_key(|(events, _)| core::cmp::Reverse(*events));
+    }
+
+    /// Drops what was planned with [`Engine::plan_after`] and has not come.
+    pub fn forget_moments(&mut self) {
+        self.moments.clear();
     }
 
     /// Runs until everything is quiet, or until `limit`. Answers whether it got quiet.
@@ -109,10 +134,11 @@ impl<'a> Engine<'a> {
             } else {
                 quiet_since = None;
             }
-            let Some((at, event)) = self.agenda.pop() else { return Ok(true) };
-            if at > limit {
+            // What comes later stays for another run.
+            if self.agenda.next_at().is_some_and(|at| at > limit) {
                 return Ok(self.is_quiet());
             }
+            let Some((at, event)) = self.agenda.pop() else { return Ok(true) };
             turns = if at > self.now { 0 } else { turns + 1 };
             if turns > Self::MOST_TURNS {
                 return Err(Stalled { at: self.now, turns });
@@ -129,6 +155,9 @@ impl<'a> Engine<'a> {
     }
 
     fn start_beats(&mut self) {
+        if core::mem::replace(&mut self.beating, true) {
+            return;
+        }
         for phb in self.linux.phbs() {
             for device in phb.devices() {
                 let (number, bdf) = (device.phb_number(), device.bdf());
@@ -166,6 +195,12 @@ impl<'a> Engine<'a> {
             Turn::Never => {
                 self.workers.remove(&tree);
                 self.linux.mailboxes().close(tree);
+            }
+        }
+        let observed = self.linux.watcher().observed();
+        while self.moments.last().is_some_and(|(events, _)| *events <= observed) {
+            if let Some((_, fault)) = self.moments.pop() {
+                self.inject(fault);
             }
         }
     }
@@ -239,13 +274,21 @@ impl<'a> Engine<'a> {
         self.tasks.run_one()
     }
 
+    /// The hardware of PHBs that were removed.
+    #[must_use]
+    pub fn former_hardware(&self) -> &[Arc<Phb>] {
+        &self.former
+    }
+
     /// Tasks that have not come back.
-    pub(super) fn stuck(&self) -> usize {
+    #[must_use]
+    pub fn stuck(&self) -> usize {
         self.tasks.len()
     }
 
     /// The present.
-    pub(super) const fn now(&self) -> Time {
+    #[must_use]
+    pub const fn now(&self) -> Time {
         self.now
     }
 }

@@ -8,6 +8,7 @@ use eeh_recovery::driver_bound;
 
 use super::SimLinux;
 use super::access::Io;
+use super::calls::Call;
 use super::device::SimDevice;
 use crate::drivers::{Driver, Step, Temperament, driver_for, driver_named, generic_driver};
 
@@ -91,6 +92,7 @@ impl SimLinux {
 
     /// The time that a step takes, and what becomes of it: it may hang, and it may die.
     pub(super) async fn run(&self, device: &SimDevice, driver: &Driver, step: Step) -> Result<(), Died> {
+        self.calls().note(Call::of(self.now(), device, step));
         self.say(device, driver, step);
         let temper = driver.temper();
         let span = temper.slow.unwrap_or_else(|| self.jitter(device, step, driver.entry().timing.of(step)));

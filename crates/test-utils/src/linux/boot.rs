@@ -10,6 +10,7 @@ use eeh_powernv::PowerNv;
 use eeh_recovery::Params;
 
 use super::SimLinux;
+use super::calls::Calls;
 use super::console::Console;
 use super::env::SimEnv;
 use super::mailbox::Mailboxes;
@@ -135,6 +136,7 @@ impl SimLinux {
             seed: options.seed,
             ranges: most_ranges(&spec),
             new_trees: Mutex::default(),
+            calls: Calls::new(options.record),
         };
         linux.find_all(spec)?;
         Ok(linux)

@@ -7,6 +7,7 @@
 mod access;
 mod bind;
 mod boot;
+mod calls;
 mod console;
 mod crew;
 mod detect;
@@ -32,6 +33,7 @@ use eeh_recovery::Params;
 
 pub use bind::Died;
 pub use boot::{BootError, Clock, Options};
+pub use calls::{Call, Calls};
 pub use console::{Console, Line};
 pub use crew::Crew;
 pub use device::{Buses, Identity, SimDevice};
@@ -66,6 +68,7 @@ pub struct SimLinux {
     /// Address ranges of the PHB that has most: a place in the registry serves any.
     ranges: usize,
     new_trees: Mutex<Vec<eeh_pe::TreeId>>,
+    calls: Calls,
 }
 
 impl SimLinux {
@@ -107,6 +110,12 @@ impl SimLinux {
     #[must_use]
     pub const fn watcher(&self) -> &SimObserver {
         &self.observer
+    }
+
+    /// The calls of drivers.
+    #[must_use]
+    pub const fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// How time passes.

@@ -101,6 +101,12 @@ impl SimObserver {
         self.listener.set(listener).is_ok()
     }
 
+    /// How much the record holds.
+    #[must_use]
+    pub fn observed(&self) -> usize {
+        self.record.as_ref().map_or(0, |r| r.lock().unwrap_or_else(PoisonError::into_inner).len())
+    }
+
     /// What happened since the last call, where a record is kept.
     #[must_use]
     pub fn take_record(&self) -> Vec<(Time, Event)> {

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Who judges, and what they find.
+
+use core::fmt;
+
+/// A judge.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Checker {
+    /// Everything comes to rest, and every recovery that began has ended.
+    Liveness,
+    /// No task waits for ever where no driver hangs.
+    Deadlock,
+    /// No PE and no device keeps a mark of a recovery.
+    Marks,
+    /// No PE is frozen and no PHB fenced that nobody recovers.
+    Frozen,
+    /// Every reset that was asserted is released.
+    Resets,
+    /// Nothing that was removed is still held.
+    Orphans,
+    /// Each live function has its device and its PE, and that has the right parent.
+    Tree,
+    /// Every register address leads to its device.
+    Addresses,
+    /// Interrupts are enabled as often as disabled.
+    Interrupts,
+    /// Drivers are called in Linux's order.
+    Order,
+    /// No driver is called for a device that was removed.
+    Removed,
+    /// A freeze is reported at most once.
+    Once,
+    /// No recovery gives a device up without a reason.
+    Reason,
+    /// Everything that is not lost for good works in the end.
+    Works,
+    /// The same seed, the same run.
+    Determinism,
+}
+
+/// What a checker found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// Who.
+    pub checker: Checker,
+    /// What.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.checker, self.text)
+    }
+}
+
+/// What all checkers together found.
+#[derive(Debug, Default)]
+pub(super) struct Verdict(pub(super) Vec<Violation>);
+
+impl Verdict {
+    pub(super) fn add(&mut self, checker: Checker, text: String) {
+        self.0.push(Violation { checker, text });
+    }
+
+    /// Notes a violation unless `holds`.
+    pub(super) fn expect(&mut self, checker: Checker, holds: bool, text: impl FnOnce() -> String) {
+        if !holds {
+            self.add(checker, text());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What must hold for any machine at rest, whatever was done to it.
+
+use eeh_pe::{DeviceFlags, PeFlags, PeId, PeNumber};
+
+use super::check::{Checker, Verdict};
+use super::plan::Plan;
+use super::run::Evidence;
+use crate::hw::{Phb, Stopped};
+use crate::linux::{SimDevice, SimLinux, SimPhb};
+
+/// Flags of a PE that are no mark of a recovery.
+const LASTING: PeFlags = PeFlags::PRI_BUS.union(PeFlags::CFG_RESTRICTED);
+/// Marks of a recovery on a device.
+const MARKS: DeviceFlags = DeviceFlags::IRQ_DISABLED.union(DeviceFlags::DISCONNECTED);
+/// Flags of a device that is given up.
+const LOST: DeviceFlags = DeviceFlags::PERM_FAILURE.union(DeviceFlags::LOCK_LOST).union(DeviceFlags::REMOVED);
+
+/// What the end of a run tells beside the machine.
+pub(super) fn check(evidence: &Evidence<'_>, verdict: &mut Verdict) {
+    let run = &evidence.run;
+    verdict.expect(Checker::Liveness, !run.timed_out, || "it does not come to rest".to_owned());
+    for recovery in run.recoveries.iter().filter(|r| r.ended.is_none()) {
+        verdict.add(Checker::Liveness, format!("recovery {:?} never ended", recovery.id));
+    }
+    let hangs = evidence.plan.has_stuck_drivers();
+    verdict.expect(Checker::Deadlock, run.stuck == 0 || hangs, || {
+        format!("{} tasks wait for ever, and no driver hangs", run.stuck)
+    });
+    check_machine(evidence.plan, evidence.linux, verdict);
+}
+
+/// The machine by itself.
+pub(super) fn check_machine(plan: &Plan, linux: &SimLinux, verdict: &mut Verdict) {
+    let stuck = plan.has_stuck_drivers();
+    for phb in linux.phbs() {
+        let Some(hardware) = linux.hardware(phb.number().0) else {
+            verdict.expect(Checker::Tree, stuck, || format!("{phb:?} has no hardware"));
+            continue;
+        };
+        marks(linux, &phb, &hardware, verdict);
+        frozen(linux, &phb, &hardware, verdict);
+        orphans(linux, &phb, verdict);
+        tree(linux, &phb, verdict);
+        for device in phb.devices() {
+            device_at_rest(linux, &phb, &device, verdict);
+        }
+        // What a PHB that broke has begun stays so.
+        if hardware.is_dead() {
+            continue;
+        }
+        let (asserted, released) = hardware.wire().pairs();
+        verdict.expect(Checker::Resets, asserted == released, || {
+            format!("{phb:?}: {asserted} resets asserted, {released} released")
+        });
+        for bdf in hardware.homes() {
+            let resets = hardware.resets(bdf).unwrap_or_default();
+            verdict.expect(Checker::Resets, resets.asserted == resets.released, || {
+                format!("{phb:?} {bdf}: {resets:?}")
+            });
+        }
+    }
+}
+
+fn marks(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, verdict: &mut Verdict) {
+    let Some(tree) = linux.registry().tree(phb.tree()) else { return };
+    // A dead PHB stays isolated, and so does one that is given up.
+    let lost = hardware.is_dead() || hardware.is_fenced();
+    let may = if lost { LASTING | PeFlags::ISOLATED } else { LASTING };
+    let guard = tree.lock();
+    let Some(root) = guard.root() else { return };
+    for pe in root.subtree() {
+        // A PE stays isolated with a device whose driver never came back, and so do those below.
+        let left = core::iter::successors(Some(pe), |pe| pe.parent()).any(|pe| {
+            pe.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
+        });
+        let may = if left { may | PeFlags::ISOLATED } else { may };
+        let blocked = may.contains(PeFlags::ISOLATED) && pe.flags().contains(PeFlags::CFG_RESTRICTED);
+        let may = if blocked { may | PeFlags::CFG_BLOCKED } else { may };
+        let kept = pe.flags().difference(may);
+        verdict
+            .expect(Checker::Marks, kept.is_empty(), || format!("{phb:?} PE {} keeps {kept:?}", pe.number()));
+    }
+}
+
+fn isolated(linux: &SimLinux, phb: &SimPhb) -> bool {
+    let Some(tree) = linux.registry().tree(phb.tree()) else { return false };
+    let guard = tree.lock();
+    guard.root().is_some_and(|root| root.flags().contains(PeFlags::ISOLATED))
+}
+
+/// Whether a PE is left isolated; that it may be so, `marks` sees to.
+fn given_up(linux: &SimLinux, phb: &SimPhb, pe: u32) -> bool {
+    let Some(tree) = linux.registry().tree(phb.tree()) else { return false };
+    let guard = tree.lock();
+    guard.find(PeNumber(pe)).is_some_and(|pe| pe.flags().contains(PeFlags::ISOLATED))
+}
+
+fn frozen(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, verdict: &mut Verdict) {
+    if hardware.is_dead() {
+        return;
+    }
+    // A PHB that is given up stays isolated, for which there must be a reason.
+    if isolated(linux, phb) {
+        return;
+    }
+    verdict.expect(Checker::Frozen, !hardware.is_fenced(), || format!("{phb:?} is fenced"));
+    for pe in 0..hardware.pe_count() {
+        let stopped = hardware.stopped(pe);
+        if given_up(linux, phb, pe) {
+            continue;
+        }
+        verdict.expect(Checker::Frozen, stopped == Stopped::NO, || format!("{phb:?} PE {pe:x}: {stopped:?}"));
+    }
+}
+
+fn orphans(linux: &SimLinux, phb: &SimPhb, verdict: &mut Verdict) {
+    let tree = || linux.registry().tree(phb.tree());
+    if let Some(tree) = tree() {
+        tree.reap();
+    }
+    let orphans: Vec<_> = tree().into_iter().flat_map(|tree| tree.orphans(linux.now())).collect();
+    verdict.expect(Checker::Orphans, orphans.is_empty(), || format!("{phb:?}: {orphans:?}"));
+}
+
+/// The PE that a bus's devices have above theirs: that of the nearest bridge above that is in another.
+fn parent_of(linux: &SimLinux, phb: &SimPhb, pe: PeId, bus: u8) -> Option<PeId> {
+    let mut bus = bus;
+    loop {
+        let bridge = phb.bridge_to(bus)?;
+        let above = bridge.eeh().and_then(|id| linux.registry().peek_device(id))?.pe;
+        if above != pe {
+            return Some(above);
+        }
+        bus = bridge.bdf().bus();
+    }
+}
+
+fn tree(linux: &SimLinux, phb: &SimPhb, verdict: &mut Verdict) {
+    let Some(tree) = linux.registry().tree(phb.tree()).filter(|tree| tree.is_live()) else {
+        return verdict.add(Checker::Tree, format!("{phb:?} has no tree"));
+    };
+    let (pes, root) = {
+        let guard = tree.lock();
+        let Some(root) = guard.root() else { return };
+        let all = root.subtree().map(|pe| {
+            let buses: Vec<u8> = pe.devices().map(|d| d.info().bdf.bus()).collect();
+            let idle = pe.devices().next().is_none() && pe.children().next().is_none();
+            (pe.id(), pe.number(), pe.parent().map(|p| p.id()), buses, idle)
+        });
+        (all.collect::<Vec<_>>(), root.id())
+    };
+    let known = phb.devices().iter().filter(|d| d.eeh().is_some()).count();
+    let count: usize = pes.iter().map(|(.., buses, _)| buses.len()).sum();
+    verdict.expect(Checker::Tree, known == count, || {
+        format!("{phb:?}: {count} devices in the tree, {known} in Linux")
+    });
+    for (id, number, parent, buses, idle) in pes.into_iter().filter(|(id, ..)| *id != root) {
+        verdict.expect(Checker::Tree, !idle, || format!("{phb:?} PE {number} is empty"));
+        let Some(bus) = buses.into_iter().min() else { continue };
+        let expected = parent_of(linux, phb, id, bus).unwrap_or(root);
+        verdict.expect(Checker::Tree, parent == Some(expected), || {
+            format!("{phb:?} PE {number} is below {parent:?}, not {expected:?}")
+        });
+    }
+}
+
+fn device_at_rest(linux: &SimLinux, phb: &SimPhb, device: &SimDevice, verdict: &mut Verdict) {
+    let wanted = phb.spec().function(device.bdf()).and_then(|f| f.pe);
+    let isa = device.identity().class >> 8 == 0x0601;
+    let Some(number) = wanted.filter(|_| !isa) else { return };
+    let id = device.eeh();
+    let Some((id, view)) = id.and_then(|id| Some((id, linux.registry().peek_device(id)?))) else {
+        return verdict.add(Checker::Tree, format!("{device} is unknown to EEH"));
+    };
+    let pe = linux.registry().peek(view.pe).map(|pe| pe.number.0);
+    verdict.expect(Checker::Tree, view.bdf == device.bdf() && pe == Some(number), || {
+        format!("{device} is {} in PE {pe:?}, not {number}", view.bdf)
+    });
+    for bar in device.identity().bars.iter().filter(|_| !device.is_bridge()) {
+        for address in [bar.start, bar.last()] {
+            let found = linux.registry().lookup(address);
+            verdict.expect(Checker::Addresses, found == Some(id), || {
+                format!("{device}: {address:#x} leads to {found:?}, not {id:?}")
+            });
+        }
+    }
+    let lost = view.flags.intersects(LOST);
+    let kept = view.flags & MARKS;
+    verdict.expect(Checker::Marks, lost || kept.is_empty(), || format!("{device} keeps {kept:?}"));
+    let depth = device.irq_depth();
+    verdict.expect(Checker::Interrupts, lost || depth == 0, || format!("{device}: depth {depth}"));
+}

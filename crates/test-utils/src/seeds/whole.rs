@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What must be there and work in the end.
+
+use std::collections::BTreeSet;
+
+use eeh_pe::{Bdf, Time};
+use eeh_recovery::{ChannelState, Outcome, RecoveryId, Step, What};
+
+use super::check::{Checker, Verdict};
+use super::run::Evidence;
+use crate::engine::Fault;
+use crate::hw::{Change, Happened};
+use crate::topology::FunctionSpec;
+
+pub(super) fn check(evidence: &Evidence<'_>, verdict: &mut Verdict) {
+    let plan = evidence.plan;
+    reasons(evidence, verdict);
+    // Linux's own exception: whoever removes a device whose driver is stuck holds the lock of hotplug.
+    if evidence.hotplug_stuck && plan.has_stuck_drivers() {
+        return;
+    }
+    let wild: BTreeSet<u32> = plan.wild.iter().map(|at| at.phb).collect();
+    for (at, _) in plan.spec.functions().filter(|(at, _)| !wild.contains(&at.phb)) {
+        works(evidence, at.phb, at.bdf, verdict);
+    }
+}
+
+fn works(evidence: &Evidence<'_>, phb: u32, bdf: Bdf, verdict: &mut Verdict) {
+    let works = evidence.linux.works(phb, bdf);
+    verdict.expect(Checker::Works, works.is_ok(), || {
+        format!("{phb:04x}:{bdf}: {}", works.err().map(|e| e.to_string()).unwrap_or_default())
+    });
+    if let Ok(device) = evidence.linux.device(phb, bdf) {
+        let state = device.channel_state();
+        verdict.expect(Checker::Works, state == ChannelState::Normal, || {
+            format!("{phb:04x}:{bdf}: its channel is {state:?}")
+        });
+    }
+}
+
+/// On a machine whose drivers all behave and whose cards stay, only the budget gives a device up, or a
+/// freeze while it was recovered, or the removal of a bridge above it meanwhile.
+fn reasons(evidence: &Evidence<'_>, verdict: &mut Verdict) {
+    if !evidence.plan.gentle {
+        return;
+    }
+    let over: BTreeSet<RecoveryId> = evidence
+        .run
+        .events
+        .iter()
+        .filter(|(_, e)| matches!(e.what, What::Step(Step::TooManyFailures { .. })))
+        .filter_map(|(_, e)| e.recovery)
+        .collect();
+    for recovery in &evidence.run.recoveries {
+        let failed = recovery.ended.is_some_and(|(_, outcome)| outcome == Outcome::Failed);
+        let until = recovery.ended.map_or(Time::NEVER, |(at, _)| at);
+        let again = || {
+            evidence.hardware().iter().filter(|phb| phb.number() == recovery.phb).any(|phb| {
+                let froze = |c: &Change| matches!(c.what, Happened::Froze(_) | Happened::Fenced);
+                phb.history().iter().any(|c| froze(c) && c.at > recovery.began && c.at <= until)
+            })
+        };
+        let bridges = evidence.plan.timed.iter().map(|(_, fault)| fault);
+        let mut bridges = bridges.chain(evidence.plan.moments.iter().map(|(_, fault)| fault));
+        let removed = bridges.any(|fault| {
+            let Fault::Remove(phb, bdf) = fault else { return false };
+            let spec = evidence.plan.spec.phb(*phb).and_then(|phb| phb.function(*bdf));
+            *phb == recovery.phb && spec.is_some_and(FunctionSpec::is_bridge)
+        });
+        let failed = failed && !removed;
+        verdict.expect(Checker::Reason, !failed || over.contains(&recovery.id) || again(), || {
+            format!("PHB {:x} PE {:?} is given up for no reason", recovery.phb, recovery.pe)
+        });
+    }
+}
