@@ -155,7 +155,10 @@ fn a_driver_that_hangs_is_named_and_then_its_device_is_left_alone() {
     assert_eq!(rig.outcomes(), [Outcome::Failed]);
     assert_eq!(rig.world.get().abandoned.len(), 1);
     assert_eq!(rig.device(0x0100), device, "it is left in place");
-    rig.assert_healthy();
+    // The PE stays isolated with it, whatever its driver goes on doing; nothing else is left.
+    let marks = PeFlags::INHERITED | PeFlags::RESET | PeFlags::KEEP | PeFlags::REMOVED | PeFlags::PENDING;
+    assert_eq!(rig.flags(0x1fd) & marks, PeFlags::ISOLATED);
+    assert_eq!(rig.world.get().asserted, 0, "a reset is left asserted");
     let flags = rig.tree().lock().device(device.unwrap()).unwrap().flags();
     assert!(flags.contains(DeviceFlags::LOCK_LOST | DeviceFlags::PERM_FAILURE));
 
