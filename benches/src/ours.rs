@@ -80,7 +80,7 @@ fn unplugged(tree: &Tree<'_, Host>) -> DeviceId {
     let info = DeviceInfo { bdf: Bdf(0xfff8), ..DeviceInfo::default() };
     let pe = PeSpec { number: PeNumber(0xff), kind: PeType::DEVICE };
     let inserted = tree.insert_device(info, (), pe, None).unwrap_or_else(|(error, ())| panic!("{error}"));
-    let removed = tree.lock().remove_device(inserted.device, Time::ZERO);
+    let removed = tree.remove_device(inserted.device, Time::ZERO);
     assert!(removed.is_some(), "a device that was just inserted");
     inserted.device
 }

@@ -58,8 +58,7 @@ pub trait Env: Sized + Send + Sync + 'static {
 
 /// Where an environment's memory comes from.
 ///
-/// Nothing in these crates calls it under a lock: whoever needs storage reserves it first
-/// ([`Reservation`](crate::Reservation), [`TreeStorage`](crate::TreeStorage)) and hands it in.
+/// Nothing in these crates calls it under a lock: storage is reserved first and then handed in.
 ///
 /// # Context
 ///

@@ -6,12 +6,26 @@ use thiserror::Error;
 use crate::id::{DeviceId, TreeId};
 
 /// Which storage is short.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Need {
+#[derive(Clone, Copy)]
+pub(crate) struct Need {
     /// A chunk of PEs.
-    pub pe: bool,
+    pub(crate) pe: bool,
     /// A chunk of devices.
-    pub device: bool,
+    pub(crate) device: bool,
+}
+
+/// Why a device was not inserted, this time or for good.
+pub(crate) enum Refused {
+    /// Storage is short: reserve it outside the lock, add it, try again.
+    NeedStorage(Need),
+    /// Trying again would not help.
+    For(InsertError),
+}
+
+impl From<InsertError> for Refused {
+    fn from(error: InsertError) -> Self {
+        Self::For(error)
+    }
 }
 
 /// Why a PHB was not added.
@@ -34,9 +48,6 @@ pub enum AddPhbError {
 /// Why a device was not inserted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Error)]
 pub enum InsertError {
-    /// Storage is short: reserve it outside the lock, add it, try again.
-    #[error("storage must be reserved first")]
-    NeedStorage(Need),
     /// The PHB holds as many PEs or devices as it can.
     #[error("no room for another PE or device on this PHB")]
     Full,

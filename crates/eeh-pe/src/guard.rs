@@ -95,7 +95,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// Adds storage that [`insert_device`](Self::insert_device) asked for, and returns what is not
     /// needed after all, for the caller to free without the lock.
     #[must_use = "unused storage is freed outside the lock"]
-    pub fn add_storage(&mut self, mut storage: Reservation<E>) -> Reservation<E> {
+    pub(crate) fn add_storage(&mut self, mut storage: Reservation<E>) -> Reservation<E> {
         let inner = &mut *self.inner;
         if let (false, Some(chunk)) = (inner.pes.has_free(), inner.pes.next_chunk())
             && let Some(ChunkPair { slots, links }) = storage.pe.take()

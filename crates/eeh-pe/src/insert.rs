@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::cell::{pack_pe, unpack_pe};
 use crate::device::{DeviceInfo, PeSpec};
 use crate::env::{Env, max_holds};
-use crate::error::{InsertError, Need};
+use crate::error::{InsertError, Need, Refused};
 use crate::flags::{PeFlags, PeType};
 use crate::guard::TreeGuard;
 use crate::id::{DeviceId, PeId, PeNumber};
@@ -30,23 +30,13 @@ pub struct Inserted {
 impl<'r, E: Env> TreeGuard<'r, E> {
     /// Inserts a device into the PE with its number; a PE that does not exist is created below
     /// `parent`, or below the PHB's own. Allocates nothing.
-    ///
-    /// A new PE is born with its parent's ISOLATED, RECOVERING and CFG_BLOCKED, and with those and
-    /// the freeze budget of a removed PE of the same number whose recovery still runs. It raises
-    /// no event. C: `eeh_pe_tree_insert`
-    ///
-    /// # Errors
-    ///
-    /// The reason, and the platform's device back. On [`InsertError::NeedStorage`] the caller
-    /// releases the lock, reserves, adds it with [`add_storage`](Self::add_storage) and tries
-    /// again.
-    pub fn insert_device(
+    pub(crate) fn insert_device(
         &mut self,
         info: DeviceInfo,
         platform: E::Device,
         pe: PeSpec,
         parent: Option<PeId>,
-    ) -> Result<Inserted, (InsertError, E::Device)> {
+    ) -> Result<Inserted, (Refused, E::Device)> {
         match self.place_device(&info, pe, parent) {
             Err(error) => Err((error, platform)),
             Ok((index, inserted)) => {
@@ -64,12 +54,12 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         info: &DeviceInfo,
         spec: PeSpec,
         parent: Option<PeId>,
-    ) -> Result<(u16, Inserted), InsertError> {
+    ) -> Result<(u16, Inserted), Refused> {
         if !self.is_live() {
-            return Err(InsertError::Gone);
+            return Err(InsertError::Gone.into());
         }
         if let Some(device) = self.find_device(info.bdf) {
-            return Err(InsertError::Exists(device.id()));
+            return Err(InsertError::Exists(device.id()).into());
         }
         let existing = self.find(spec.number).map(|pe| pe.id().index());
         self.check_storage(existing.is_none())?;
@@ -95,14 +85,14 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         Ok((device.index, inserted))
     }
 
-    fn check_storage(&self, new_pe: bool) -> Result<(), InsertError> {
+    fn check_storage(&self, new_pe: bool) -> Result<(), Refused> {
         let need = Need { pe: new_pe && !self.inner.pes.has_free(), device: !self.inner.devices.has_free() };
         let possible = (!need.pe || self.inner.pes.next_chunk().is_some())
             && (!need.device || self.inner.devices.next_chunk().is_some());
         if !possible {
-            return Err(InsertError::Full);
+            return Err(InsertError::Full.into());
         }
-        if need.pe || need.device { Err(InsertError::NeedStorage(need)) } else { Ok(()) }
+        if need.pe || need.device { Err(Refused::NeedStorage(need)) } else { Ok(()) }
     }
 
     fn parent_index(&self, parent: Option<PeId>) -> Result<u16, InsertError> {

@@ -9,6 +9,7 @@ use crate::guard::TreeGuard;
 use crate::id::{DeviceId, PeId};
 use crate::links::Use;
 use crate::time::Time;
+use crate::tree::Tree;
 
 /// Whether PEs that were passed through to a guest are included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -17,6 +18,31 @@ pub enum Passed {
     Include,
     /// All but those marked PASSED; what is below them is included.
     Skip,
+}
+
+impl<E: Env> Tree<'_, E> {
+    /// Replaces the platform's device and returns the old one.
+    ///
+    /// # Errors
+    ///
+    /// `platform`, when the device is gone.
+    ///
+    /// # Context
+    ///
+    /// Any, except while the caller holds a tree's lock; takes the tree's lock.
+    pub fn replace_platform(
+        &self,
+        id: DeviceId,
+        platform: E::Device,
+    ) -> Result<Option<E::Device>, E::Device> {
+        let mut guard = self.lock();
+        let old = match guard.device_links(id) {
+            Some(links) => Ok(links.platform.replace(platform)),
+            None => Err(platform),
+        };
+        drop(guard);
+        old
+    }
 }
 
 impl<E: Env> TreeGuard<'_, E> {
@@ -131,22 +157,6 @@ impl<E: Env> TreeGuard<'_, E> {
     /// Saves the first 16 words of a device's configuration space; false when it is gone.
     pub fn save_config(&mut self, id: DeviceId, words: [u32; 16]) -> bool {
         self.device_links(id).map(|links| links.saved_config = words).is_some()
-    }
-
-    /// Replaces the platform's device and returns the old one, to be dropped without the lock.
-    ///
-    /// # Errors
-    ///
-    /// `platform`, when the device is gone.
-    pub fn replace_platform(
-        &mut self,
-        id: DeviceId,
-        platform: E::Device,
-    ) -> Result<Option<E::Device>, E::Device> {
-        match self.device_links(id) {
-            Some(links) => Ok(links.platform.replace(platform)),
-            None => Err(platform),
-        }
     }
 
     fn device_links(&mut self, id: DeviceId) -> Option<&mut crate::links::DeviceLinks<E>> {

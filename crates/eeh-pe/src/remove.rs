@@ -8,6 +8,7 @@ use crate::flags::{DeviceFlags, PeFlags, PeType};
 use crate::guard::TreeGuard;
 use crate::id::{DeviceId, PeId};
 use crate::time::Time;
+use crate::tree::Tree;
 use crate::word::Put;
 
 /// A device that left the tree.
@@ -29,13 +30,27 @@ pub struct RemovedDevice<E: Env> {
     pub saved_config: [u32; 16],
 }
 
-impl<'r, E: Env> TreeGuard<'r, E> {
+impl<E: Env> Tree<'_, E> {
     /// Removes a device; its PE too when that is empty then, unless it is marked KEEP, and those
     /// above it likewise. `None` when it is gone already. C: `eeh_pe_tree_remove`
     ///
-    /// The result holds the platform's device: release the lock before dropping it.
-    #[must_use = "the platform's device is dropped outside the lock"]
-    pub fn remove_device(&mut self, id: DeviceId, now: Time) -> Option<RemovedDevice<E>> {
+    /// The result holds the platform's device. This is not a method of the guard, so that it cannot
+    /// be dropped while the lock is held.
+    ///
+    /// # Context
+    ///
+    /// Any, except while the caller holds a tree's lock; takes the tree's lock. Dropping the result
+    /// may sleep where dropping [`Env::Device`] may.
+    pub fn remove_device(&self, id: DeviceId, now: Time) -> Option<RemovedDevice<E>> {
+        let mut guard = self.lock();
+        let removed = guard.take_device(id, now);
+        drop(guard);
+        removed
+    }
+}
+
+impl<'r, E: Env> TreeGuard<'r, E> {
+    fn take_device(&mut self, id: DeviceId, now: Time) -> Option<RemovedDevice<E>> {
         let index = self.linked_device(id)?;
         let slot = self.cell.device(index)?;
         let hold = self.inner.hold;

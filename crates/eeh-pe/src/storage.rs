@@ -23,7 +23,7 @@ impl<E: Memory, L: Default + Send + Sync> ChunkPair<E, L> {
 
 /// Memory for more PEs or devices of one PHB. What a tree does not use comes back, to be freed
 /// outside the lock.
-pub struct Reservation<E: Env> {
+pub(crate) struct Reservation<E: Env> {
     pub(crate) pe: Option<ChunkPair<E, PeLinks>>,
     pub(crate) device: Option<ChunkPair<E, DeviceLinks<E>>>,
 }
@@ -35,7 +35,7 @@ impl<E: Memory> Reservation<E> {
     ///
     /// May sleep.
     #[must_use]
-    pub fn reserve(need: Need) -> Option<Self> {
+    pub(crate) fn reserve(need: Need) -> Option<Self> {
         Some(Self {
             pe: if need.pe { Some(ChunkPair::reserve()?) } else { None },
             device: if need.device { Some(ChunkPair::reserve()?) } else { None },

@@ -4,7 +4,7 @@
 use crate::cell::TreeCell;
 use crate::device::{DeviceInfo, PeSpec};
 use crate::env::{Env, Memory, max_holds};
-use crate::error::InsertError;
+use crate::error::{InsertError, Refused};
 use crate::guard::TreeGuard;
 use crate::id::{PeId, PhbNumber, TreeId};
 use crate::insert::Inserted;
@@ -114,16 +114,20 @@ impl<'r, E: Env> Tree<'r, E> {
         drop(self.lock());
     }
 
-    /// Inserts a device and reserves storage, outside the lock, when it is short.
+    /// Inserts a device into the PE with its number; a PE that does not exist is created below
+    /// `parent`, or below the PHB's own. Reserves storage, outside the lock, when it is short.
+    ///
+    /// A new PE is born with its parent's ISOLATED, RECOVERING and CFG_BLOCKED, and with those and
+    /// the freeze budget of a removed PE of the same number whose recovery still runs. It raises
+    /// no event. C: `eeh_pe_tree_insert`
     ///
     /// # Errors
     ///
-    /// As [`TreeGuard::insert_device`], with [`InsertError::NoMemory`] in place of
-    /// [`InsertError::NeedStorage`]; the platform's device comes back.
+    /// The reason, and the platform's device back.
     ///
     /// # Context
     ///
-    /// May sleep.
+    /// May sleep; takes the tree's lock.
     pub fn insert_device(
         &self,
         info: DeviceInfo,
@@ -134,16 +138,49 @@ impl<'r, E: Env> Tree<'r, E> {
     where
         E: Memory,
     {
+        self.insert_device_with(info, platform, pe, parent, |_, _| ())
+    }
+
+    /// As [`insert_device`](Self::insert_device), and completes what was inserted before the lock is
+    /// released: whoever finds the device finds all of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert_device`](Self::insert_device).
+    ///
+    /// # Context
+    ///
+    /// May sleep; takes the tree's lock, which `complete` runs under.
+    pub fn insert_device_with(
+        &self,
+        info: DeviceInfo,
+        platform: E::Device,
+        pe: PeSpec,
+        parent: Option<PeId>,
+        complete: impl FnOnce(&mut TreeGuard<'r, E>, &Inserted),
+    ) -> Result<Inserted, (InsertError, E::Device)>
+    where
+        E: Memory,
+    {
         let mut platform = platform;
         loop {
-            let answer = self.lock().insert_device(info, platform, pe, parent);
+            let mut guard = self.lock();
+            let answer = guard.insert_device(info, platform, pe, parent);
             let need = match answer {
-                Err((InsertError::NeedStorage(need), back)) => {
+                Ok(inserted) => {
+                    complete(&mut guard, &inserted);
+                    return Ok(inserted);
+                }
+                Err((Refused::NeedStorage(need), back)) => {
                     platform = back;
                     need
                 }
-                other => return other,
+                Err((Refused::For(error), back)) => {
+                    drop(guard);
+                    return Err((error, back));
+                }
             };
+            drop(guard);
             let Some(storage) = Reservation::reserve(need) else {
                 return Err((InsertError::NoMemory, platform));
             };

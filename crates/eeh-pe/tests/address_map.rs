@@ -73,7 +73,7 @@ fn ranges_outside_the_windows_empty_ones_and_gone_devices_are_refused() {
     assert_eq!(tree.map().insert(range(0xff_0000, 0x10_0000), a), Err(MapError::Outside));
     let empty = Window { end_inclusive: range(0, 1).start - 1, ..range(0, 1) };
     assert_eq!(tree.map().insert(empty, a), Err(MapError::Empty));
-    drop(tree.lock().remove_device(a, seconds(1)));
+    drop(tree.remove_device(a, seconds(1)));
     assert_eq!(tree.map().insert(range(0, 16), a), Err(MapError::Gone));
 }
 

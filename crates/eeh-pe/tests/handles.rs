@@ -25,8 +25,8 @@ fn a_lock_finds_nothing_of_another_phb() {
     assert!(guard.pe(theirs.pe).is_none());
     assert!(guard.device(theirs.device).is_none());
     assert_eq!(guard.mark_subtree(theirs.pe, PeFlags::RECOVERING), 0);
-    assert!(guard.remove_device(theirs.device, seconds(1)).is_none());
     drop(guard);
+    assert!(tree.remove_device(theirs.device, seconds(1)).is_none());
     assert_eq!(registry.peek(ours.pe).unwrap().flags, PeFlags::empty());
     assert!(tree.insert_device(info(0x200), Platform::default(), spec(7), Some(theirs.pe)).is_err());
 }
@@ -52,7 +52,7 @@ fn ranges_of_removed_devices_make_room_wherever_they_are() {
     for n in 0..4 {
         tree.map().insert(page(0, n), old.device).unwrap();
     }
-    drop(tree.lock().remove_device(old.device, seconds(1)));
+    drop(tree.remove_device(old.device, seconds(1)));
     let new = insert(&tree, 0x200, 6, None);
     assert_eq!(tree.map().insert(page(0, 9), new.device), Ok(()));
     assert_eq!(registry.lookup(page(0, 0).start), None);
@@ -90,7 +90,7 @@ fn a_report_has_its_reference_also_when_the_count_is_full() {
     // Existence, device, holders, the report's.
     assert_eq!(tree.lock().pe(a.pe).unwrap().references(), 3 + u32::try_from(holds.len()).unwrap());
     drop((second, holds));
-    drop(tree.lock().remove_device(a.device, seconds(1)));
+    drop(tree.remove_device(a.device, seconds(1)));
     assert_eq!(tree.lock().root().unwrap().references(), 1);
 }
 
@@ -102,10 +102,10 @@ fn a_mark_reaches_successors_of_what_was_born_below_a_successor() {
     let recovered = insert(&tree, 0x200, 5, None);
     let root = registry.get(recovered.pe).unwrap();
     tree.lock().mark_subtree(recovered.pe, PeFlags::INHERITED);
-    drop(tree.lock().remove_device(recovered.device, seconds(1)));
+    drop(tree.remove_device(recovered.device, seconds(1)));
     let successor = insert(&tree, 0x200, 5, Some(elsewhere.pe));
     let child = insert(&tree, 0x300, 6, Some(successor.pe));
-    drop(tree.lock().remove_device(child.device, seconds(1)));
+    drop(tree.remove_device(child.device, seconds(1)));
     let moved = insert(&tree, 0x300, 6, None);
     assert!(successor.successor && moved.successor);
     assert_eq!(registry.peek(moved.pe).unwrap().flags, PeFlags::INHERITED);
@@ -122,9 +122,9 @@ fn a_removed_successor_under_another_parent_does_not_stay_parked() {
     let recovered = insert(&tree, 0x200, 5, None);
     let root = registry.get(recovered.pe).unwrap();
     tree.lock().mark_subtree(recovered.pe, PeFlags::RECOVERING);
-    drop(tree.lock().remove_device(recovered.device, seconds(1)));
+    drop(tree.remove_device(recovered.device, seconds(1)));
     let first = insert(&tree, 0x200, 5, Some(elsewhere.pe));
-    drop(tree.lock().remove_device(first.device, seconds(2)));
+    drop(tree.remove_device(first.device, seconds(2)));
     let second = insert(&tree, 0x200, 5, None);
     assert!(first.successor && second.successor);
     let mut guard = tree.lock();
@@ -133,7 +133,7 @@ fn a_removed_successor_under_another_parent_does_not_stay_parked() {
     drop(guard);
     drop(root);
     assert_eq!(registry.orphans(seconds(3)).count(), 0);
-    drop(tree.lock().remove_device(second.device, seconds(4)));
+    drop(tree.remove_device(second.device, seconds(4)));
     let later = insert(&tree, 0x200, 5, None);
     assert!(!later.successor);
     assert_eq!(registry.peek(later.pe).unwrap().flags, PeFlags::empty());
@@ -147,7 +147,7 @@ fn a_recovery_that_is_over_says_nothing_about_its_successor() {
     let recovered = insert(&tree, 0x200, 5, Some(bridge.pe));
     let root = registry.get(recovered.pe).unwrap();
     tree.lock().mark_subtree(recovered.pe, PeFlags::INHERITED);
-    drop(tree.lock().remove_device(recovered.device, seconds(1)));
+    drop(tree.remove_device(recovered.device, seconds(1)));
     let successor = insert(&tree, 0x200, 5, None);
     tree.lock().clear_subtree(recovered.pe, PeFlags::INHERITED, Passed::Include);
     assert_eq!(tree.lock().successor_of(root.id()), Some(successor.pe));

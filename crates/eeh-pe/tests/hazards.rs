@@ -22,7 +22,7 @@ fn hazard_5_4_a_detector_is_overtaken_by_hotplug() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let old = insert(&tree, 0x100, 5, None);
     let loaded = registry.peek_device(old.device).unwrap().pe;
-    drop(tree.lock().remove_device(old.device, seconds(1)));
+    drop(tree.remove_device(old.device, seconds(1)));
     let new = insert(&tree, 0x200, 6, None);
     assert_eq!(new.pe.index(), loaded.index(), "the memory is the same");
     let answer = registry.isolate(loaded);
@@ -39,7 +39,7 @@ fn hazard_5_5_a_pe_is_removed_while_its_report_waits() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let old = insert(&tree, 0x100, 5, None);
     assert_eq!(registry.isolate(old.pe), Isolate::Won);
-    drop(tree.lock().remove_device(old.device, seconds(1)));
+    drop(tree.remove_device(old.device, seconds(1)));
     let new = insert(&tree, 0x200, 6, None);
     let report = tree.take_pending().next().unwrap();
     assert_eq!(report.pe.number(), PeNumber(5), "5.5: a report led to another PE");
@@ -90,7 +90,7 @@ fn hazard_5_14_an_address_outlives_its_device() {
     let window = Window { start, end_inclusive: start + 0xfff, kind: WindowKind::Mem };
     tree.map().insert(window, old.device).unwrap();
     let found = registry.lookup(start + 4).unwrap();
-    drop(tree.lock().remove_device(old.device, seconds(1)));
+    drop(tree.remove_device(old.device, seconds(1)));
     let new = insert(&tree, 0x200, 6, None);
     assert_eq!(new.device.index(), found.index(), "the memory is the same");
     assert_eq!(registry.peek_device(found), None, "5.14: an address led to another device");

@@ -67,9 +67,9 @@ fn removing_the_last_device_removes_the_pe_and_those_above_it() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let bridge = insert(&tree, 0x100, 5, None);
     let leaf = insert(&tree, 0x200, 6, Some(bridge.pe));
-    let removed = tree.lock().remove_device(bridge.device, seconds(1)).unwrap();
+    let removed = tree.remove_device(bridge.device, seconds(1)).unwrap();
     assert!(!removed.pe_removed, "it has a PE below it");
-    let removed = tree.lock().remove_device(leaf.device, seconds(1)).unwrap();
+    let removed = tree.remove_device(leaf.device, seconds(1)).unwrap();
     assert!(removed.pe_removed);
     assert_eq!(removed.info.bdf, Bdf(0x200));
     assert!(removed.platform.is_some());
@@ -83,7 +83,7 @@ fn a_stale_handle_never_resolves_to_the_next_occupant() {
     let registry = registry::<Host>(1);
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let old = insert(&tree, 0x100, 5, None);
-    drop(tree.lock().remove_device(old.device, seconds(1)));
+    drop(tree.remove_device(old.device, seconds(1)));
     let new = insert(&tree, 0x100, 5, None);
     assert_eq!(new.pe.index(), old.pe.index(), "the slot is reused");
     assert!(registry.get(old.pe).is_none());
@@ -99,7 +99,7 @@ fn a_held_pe_outlives_its_removal_and_is_reported_as_an_orphan() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let a = insert(&tree, 0x100, 5, None);
     let hold = registry.get(a.pe).unwrap();
-    drop(tree.lock().remove_device(a.device, seconds(10)));
+    drop(tree.remove_device(a.device, seconds(10)));
     assert!(!hold.is_live());
     assert_eq!(hold.number(), PeNumber(5));
     let orphans: Vec<_> = registry.orphans(seconds(12)).collect();
@@ -116,7 +116,7 @@ fn a_reference_dropped_inside_the_lock_is_reaped_later() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let a = insert(&tree, 0x100, 5, None);
     let hold = registry.get(a.pe).unwrap();
-    drop(tree.lock().remove_device(a.device, seconds(1)));
+    drop(tree.remove_device(a.device, seconds(1)));
     let guard = tree.lock();
     drop(hold);
     assert_eq!(guard.root().unwrap().references(), 2, "the tombstone still refers to it");
@@ -132,7 +132,7 @@ fn a_used_up_generation_retires_the_slot() {
     for _ in 0..9 {
         let a = insert(&tree, 0x100, 5, None);
         indices.push(a.pe.index());
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         assert_eq!(registry.get(a.pe).map(drop), None);
     }
     assert_eq!(indices.iter().filter(|&&i| i == indices[0]).count(), 4, "two bits of generation");

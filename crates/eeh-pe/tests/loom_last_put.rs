@@ -34,7 +34,7 @@ fn two_puts_free_once() {
                 drop(theirs);
             })
         };
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         drop(mine);
         other.join().unwrap();
         let root = tree.lock().root().unwrap().references();
@@ -60,11 +60,11 @@ fn two_are_freed_while_the_lock_is_taken() {
             thread::spawn(move || {
                 let hold = registry.get(a.pe);
                 let tree = registry.tree(id).unwrap();
-                drop(tree.lock().remove_device(a.device, seconds(1)));
+                drop(tree.remove_device(a.device, seconds(1)));
                 drop(hold);
             })
         };
-        drop(tree.lock().remove_device(b.device, seconds(1)));
+        drop(tree.remove_device(b.device, seconds(1)));
         drop(hold);
         tree.reap();
         other.join().unwrap();
@@ -89,7 +89,7 @@ fn a_walk_continues_from_a_removed_pe() {
             let registry = Arc::clone(&registry);
             thread::spawn(move || {
                 let tree = registry.tree(id).unwrap();
-                drop(tree.lock().remove_device(a.device, seconds(1)));
+                drop(tree.remove_device(a.device, seconds(1)));
                 tree.reap();
             })
         };
@@ -112,7 +112,7 @@ fn a_last_put_goes_by_a_look_up() {
         let a = insert(&tree, 0x100, 5, None);
         let b = insert(&tree, 0x200, 6, None);
         let hold = registry.get(a.pe).unwrap();
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         let finder = {
             let registry = Arc::clone(&registry);
             thread::spawn(move || {

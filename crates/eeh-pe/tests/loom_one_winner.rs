@@ -46,7 +46,7 @@ fn the_next_occupant_is_not_marked() {
             thread::spawn(move || registry.isolate(a.pe))
         };
         let tree = registry.tree(id).unwrap();
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         let b = insert(&tree, 0x200, 6, None);
         let flags = registry.peek(b.pe).unwrap().flags;
         assert_eq!(flags, PeFlags::empty(), "a detector marked the next occupant");

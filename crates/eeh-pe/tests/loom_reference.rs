@@ -30,7 +30,7 @@ fn a_reference_keeps_its_pe_through_removal_and_reuse() {
             })
         };
         let tree = registry.tree(id).unwrap();
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         // Takes the old PE's slot when that is free by now.
         insert(&tree, 0x200, 6, None);
         holder.join().unwrap();

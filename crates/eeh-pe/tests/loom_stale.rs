@@ -30,7 +30,7 @@ fn a_look_at_a_pe_is_of_one_occupant() {
             })
         };
         let tree = registry.tree(id).unwrap();
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         let b = insert(&tree, 0x200, 6, None);
         assert_eq!(b.pe.index(), a.pe.index(), "the slot is reused");
         looker.join().unwrap();
@@ -52,7 +52,7 @@ fn a_look_at_a_device_is_of_one_occupant() {
             })
         };
         let tree = registry.tree(id).unwrap();
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         let b = insert(&tree, 0x200, 6, None);
         assert_eq!(b.device.index(), a.device.index(), "the slot is reused");
         looker.join().unwrap();
@@ -75,7 +75,7 @@ fn a_glance_at_a_device_shows_its_own_pe() {
                 }
             })
         };
-        drop(tree.lock().remove_device(a.device, seconds(1)));
+        drop(tree.remove_device(a.device, seconds(1)));
         let b = insert(&tree, 0x200, 7, None);
         assert_eq!(
             (b.device.index(), b.pe),

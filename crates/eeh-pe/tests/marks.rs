@@ -112,7 +112,7 @@ fn a_successor_takes_over_marks_and_budget() {
     tree.lock().note_freeze(child.pe, seconds(1));
     assert_eq!(tree.lock().note_freeze(child.pe, seconds(2)), 2);
     let hold = registry.get(child.pe).unwrap();
-    drop(tree.lock().remove_device(child.device, seconds(3)));
+    drop(tree.remove_device(child.device, seconds(3)));
     assert_eq!(tree.lock().successor_of(child.pe), None);
     // Below the PHB this time: the marks come from the removed PE, not from a parent.
     let next = insert(&tree, 0x200, 6, None);
@@ -131,7 +131,7 @@ fn a_recovering_pe_nobody_holds_waits_for_its_successor() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let [parent, child] = recovering(&tree);
     tree.lock().note_freeze(child.pe, seconds(1));
-    drop(tree.lock().remove_device(child.device, seconds(3)));
+    drop(tree.remove_device(child.device, seconds(3)));
     let orphans: Vec<_> = registry.orphans(seconds(4)).map(|o| (o.kind, o.references)).collect();
     assert_eq!(orphans, [(OrphanKind::Pe(PeNumber(6)), 0)], "only the mark keeps it");
     let next = insert(&tree, 0x200, 6, Some(parent.pe));
@@ -151,7 +151,7 @@ fn hotplug_during_one_recovery_does_not_pile_up_removed_pes() {
     tree.lock().note_freeze(child.pe, seconds(1));
     let mut last = child;
     for _ in 0..100 {
-        drop(tree.lock().remove_device(last.device, seconds(3)));
+        drop(tree.remove_device(last.device, seconds(3)));
         last = insert(&tree, 0x200, 6, Some(parent.pe));
         assert!(last.successor);
     }
@@ -169,7 +169,7 @@ fn the_end_of_a_recovery_frees_what_only_its_mark_kept() {
     let registry = registry::<Host>(1);
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let [parent, child] = recovering(&tree);
-    drop(tree.lock().remove_device(child.device, seconds(3)));
+    drop(tree.remove_device(child.device, seconds(3)));
     tree.lock().clear_subtree(parent.pe, PeFlags::RECOVERING, Passed::Include);
     assert_eq!(registry.orphans(seconds(4)).count(), 0);
     let next = insert(&tree, 0x200, 6, None);
@@ -182,7 +182,7 @@ fn a_removal_outside_a_recovery_ends_the_budget() {
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let a = insert(&tree, 0x100, 5, None);
     tree.lock().note_freeze(a.pe, seconds(1));
-    drop(tree.lock().remove_device(a.device, seconds(2)));
+    drop(tree.remove_device(a.device, seconds(2)));
     let b = insert(&tree, 0x100, 5, None);
     assert_eq!(tree.lock().pe(b.pe).unwrap().budget().count(), 0);
 }
@@ -208,13 +208,13 @@ fn a_kept_pe_stays_empty_and_invalid_until_a_device_comes_back() {
     let a = insert(&tree, 0x100, 5, None);
     let hold = registry.get(a.pe).unwrap();
     tree.lock().mark_subtree(a.pe, PeFlags::KEEP);
-    let removed = tree.lock().remove_device(a.device, seconds(1)).unwrap();
+    let removed = tree.remove_device(a.device, seconds(1)).unwrap();
     assert!(!removed.pe_removed);
     assert!(hold.is_live() && hold.kind().contains(PeType::INVALID));
     let b = insert(&tree, 0x100, 5, None);
     assert_eq!((b.pe, b.new_pe), (a.pe, false));
     assert_eq!(hold.kind(), PeType::DEVICE);
-    drop(tree.lock().remove_device(b.device, seconds(2)));
+    drop(tree.remove_device(b.device, seconds(2)));
     tree.lock().clear_subtree(a.pe, PeFlags::KEEP, Passed::Include);
     tree.lock().remove_empty(a.pe, seconds(3));
     assert!(!hold.is_live());

@@ -134,7 +134,7 @@ impl Play<'_> {
             return;
         }
         let device = self.dice.roll(self.model.devices.len());
-        let removed = self.tree.lock().remove_device(self.model.devices[device].id, seconds(1));
+        let removed = self.tree.remove_device(self.model.devices[device].id, seconds(1));
         assert_eq!(removed.is_some(), self.model.devices[device].live);
         if let Some(removed) = removed {
             self.model.remove_device(device);
@@ -315,7 +315,7 @@ fn play(seed: u64, steps: usize) -> usize {
     play.unmark();
     let born = play.model.pes.len();
     for device in 0..play.model.devices.len() {
-        drop(tree.lock().remove_device(play.model.devices[device].id, seconds(2)));
+        drop(tree.remove_device(play.model.devices[device].id, seconds(2)));
     }
     drop((play.holds, play.device_holds, play.walk));
     tree.take_pending().for_each(drop);

@@ -69,7 +69,7 @@ fn a_walk_continues_where_everything_around_it_was_removed() {
     let to_two = walk.by_ref().take(3).map(|pe| pe.number().0).collect::<Vec<_>>();
     assert_eq!(to_two, [0, 1, 2]);
     for device in [two.device, three.device, one.device] {
-        drop(tree.lock().remove_device(device, seconds(1)));
+        drop(tree.remove_device(device, seconds(1)));
     }
     // Their slots are used again, but for the one where the walk is and the one above it.
     insert(&tree, 0x500, 5, None);
@@ -104,7 +104,7 @@ fn a_walk_over_devices_visits_each_once_and_passes_what_is_removed() {
     let first: Vec<_> = walk.by_ref().take(2).map(|device| device.bdf().0).collect();
     assert_eq!(first, [0x100, 0x200]);
     for device in [two.device, second.device] {
-        drop(tree.lock().remove_device(device, seconds(1)));
+        drop(tree.remove_device(device, seconds(1)));
     }
     assert_eq!(registry.peek(two.pe), None, "the PE went with its devices");
     insert(&tree, 0x301, 3, None);

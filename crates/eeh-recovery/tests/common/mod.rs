@@ -215,7 +215,7 @@ impl Rig {
     pub fn unplug(&self, bdf: u16) -> bool {
         let Some(id) = self.device(bdf) else { return false };
         let now = self.world.get().now;
-        let removed = self.tree().lock().remove_device(id, now);
+        let removed = self.tree().remove_device(id, now);
         removed.is_some()
     }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use eeh_pe::{
-    Bdf, BridgeInfo, DeviceFlags, DeviceId, DeviceInfo, InsertError, PeFlags, PeId, PeNumber, PeSpec, PeType,
-    Reservation, TreeGuard, TreeId, Window, WindowKind,
+    Bdf, BridgeInfo, DeviceFlags, DeviceId, DeviceInfo, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType,
+    TreeGuard, TreeId, Window, WindowKind,
 };
 use eeh_powernv::quirks::restricts_config;
 
@@ -109,25 +109,14 @@ impl SimLinux {
         let above = phb.bridge_to(info.bdf.bus()).and_then(|bridge| bridge.eeh());
         let parent = above.and_then(|id| self.registry().peek_device(id)).map(|view| view.pe);
         let pe = PeSpec { number, kind: PeType::DEVICE };
-        let mut platform = device.clone();
-        let inserted = loop {
-            let mut guard = tree.lock();
-            let (error, back) = match guard.insert_device(info, platform, pe, parent) {
-                Ok(inserted) => {
-                    // In the same critical section: whoever sees the device sees all of it.
-                    guard.save_config(inserted.device, saved);
-                    mark_pe(&guard, inserted.pe, &info);
-                    break inserted;
-                }
-                Err(refused) => refused,
-            };
-            drop(guard);
-            platform = back;
-            let InsertError::NeedStorage(need) = error else { return Err(error.to_string()) };
-            let storage = Reservation::reserve(need).ok_or("out of memory")?;
-            let unused = tree.lock().add_storage(storage);
-            drop(unused);
+        // In the same critical section: whoever sees the device sees all of it.
+        let complete = |guard: &mut TreeGuard<'_, SimEnv>, inserted: &Inserted| {
+            guard.save_config(inserted.device, saved);
+            mark_pe(guard, inserted.pe, &info);
         };
+        let inserted = tree
+            .insert_device_with(info, device.clone(), pe, parent, complete)
+            .map_err(|(error, _)| error.to_string())?;
         device.set_eeh(Some(inserted.device));
         Ok(inserted.device)
     }
@@ -153,7 +142,7 @@ impl SimLinux {
         let Some(id) = device.set_eeh(None) else { return };
         let Some(tree) = self.registry().tree(id.tree()) else { return };
         tree.map().remove_device(id);
-        let removed = tree.lock().remove_device(id, self.now());
+        let removed = tree.remove_device(id, self.now());
         // The platform's device is dropped here, outside the lock.
         drop(removed);
     }

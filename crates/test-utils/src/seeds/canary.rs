@@ -167,9 +167,9 @@ impl Canary {
             }
             Self::Hold => {
                 core::mem::forget(linux.registry().get_device(id));
-                drop(tree.lock().remove_device(id, linux.now()));
+                drop(tree.remove_device(id, linux.now()));
             }
-            Self::Forget => drop(tree.lock().remove_device(id, linux.now())),
+            Self::Forget => drop(tree.remove_device(id, linux.now())),
             Self::Addresses => {
                 tree.map().remove_device(id);
             }
