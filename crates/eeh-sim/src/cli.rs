@@ -15,6 +15,7 @@ use crate::storm::Plant;
 const EXAMPLES: &str = "\
 Examples:
   eeh-sim recover --machine fixtures/powernv10 --break 0002:03:00.0
+  eeh-sim run scenarios/surprise-removal
   eeh-sim tree --machine fixtures/powernv10
   eeh-sim storm --seconds 60 --threads 8 --seed 1
 
@@ -56,6 +57,34 @@ millisecond.
 
 Exit code: 0 nothing is wrong, 1 a fault was found, 2 wrong input or options.";
 
+const SCENARIO: &str = "\
+Example, as scenarios/NAME.toml:
+  title = \"A switch port is removed while a device below it recovers\"
+  machine = \"../fixtures/powernv10\"     # or synthetic = \"4x96:7\"; seen from the file
+  platform = \"powernv\"                  # the default
+  firmware = \"skiboot\"                  # the default, or \"ideal\"
+  seed = 1
+  [drivers]                             # words as for recover's --driver
+  \"0002:03:00.0\" = \"slow=2s\"
+  [params]                              # also max_freezes, recovery, job_limit
+  add_back_pause = \"5s\"
+  [[action]]
+  do = \"break 0002:03:00.0\"
+  at = \"1s\"                             # after the machine is up (default 0s)
+  [[action]]
+  do = \"remove 0002:02:00.0\"
+  in = \"Reset\"                          # as soon as a recovery is in this phase; `at` counts from there
+  [expect]
+  exit = 0                              # 1: some device does not work at the end
+  recoveries = [\"PHB#2-PE#fb gone\"]   # all of them, as they began
+  log = [\"EEH: Recovering PHB#2\"]     # parts of lines, in this order
+  not_in_log = [\"Unable to recover\"]
+  [expect.devices.\"0002:03:00.0\"]
+  outcome = \"removed\"                  # or untouched, works again, failed, added
+  resets = 0                            # also driver = \"NAME\"
+
+What can be done:";
+
 /// A simulated POWER machine whose PCI devices break and are recovered by EEH.
 #[derive(Parser, Debug)]
 #[command(name = "eeh-sim", version, about, after_help = EXAMPLES)]
@@ -69,6 +98,9 @@ pub(crate) enum Command {
     /// Break devices and print the log of their recovery
     #[command(after_help = RECOVER_EXAMPLES)]
     Recover(RecoverArgs),
+    /// Play a scenario file, and compare what comes of it with what it expects
+    #[command(after_help = run_help())]
+    Run(RunArgs),
     /// Draw PHBs, PEs and devices with their flags and references
     #[command(after_help = TREE_EXAMPLES)]
     Tree(TreeArgs),
@@ -121,6 +153,13 @@ pub(crate) struct RecoverArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// The file; `.toml` may be left out
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: PathBuf,
+}
+
+#[derive(Args, Debug)]
 #[command(group = ArgGroup::new("machines").args(["machine", "synthetic"]).required(true))]
 pub(crate) struct TreeArgs {
     #[command(flatten)]
@@ -166,6 +205,16 @@ pub(crate) enum TreeFormat {
     Dot,
     /// For programs
     Json,
+}
+
+/// How a scenario is written.
+fn run_help() -> String {
+    let mut help = SCENARIO.to_owned();
+    for (verb, object, meaning) in crate::scenario::VERBS {
+        let verb = format!("{verb} {object}");
+        help += &format!("\n  {verb:18} {meaning}");
+    }
+    help + "\n\nExit code: 0 all came as expected, 1 something did not, 2 wrong input or options."
 }
 
 /// `--driver`'s words with their meaning.

@@ -59,6 +59,24 @@ pub(crate) enum SimError {
     /// The machine has a real clock where an engine wants to move time.
     #[error("the machine has no virtual time")]
     NoVirtualTime,
+    /// A scenario file cannot be read.
+    #[error("{}: expected a scenario file, found {source}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A scenario file is wrong.
+    #[error("{}:{line}: {message}", .path.display())]
+    Scenario {
+        /// Which.
+        path: PathBuf,
+        /// Where, from 1.
+        line: usize,
+        /// What was expected, and what is there.
+        message: String,
+    },
     /// A file cannot be written.
     #[error("{}: expected a file that can be written, found {source}", .path.display())]
     Write {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `eeh-sim`: a POWER machine that breaks and heals, on the command line.
 //!
-//! Exit code 0: every affected device works again; 1: one does not, or a storm found a fault;
+//! Exit code 0: every affected device works again; 1: one does not, or a storm found a fault, or a scenario went
+//! another way;
 //! 2: the input or the options are wrong.
 
 mod cli;
@@ -9,6 +10,7 @@ mod error;
 mod options;
 mod recover;
 mod report;
+mod scenario;
 mod storm;
 mod trace;
 mod tree;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
 fn run(command: Command, out: &mut dyn io::Write) -> Result<Verdict, SimError> {
     match command {
         Command::Recover(args) => recover::run(RecoverOptions::new(args)?, out),
+        Command::Run(args) => scenario::run(&args.scenario, out),
         Command::Tree(args) => tree::run(&args, out),
         Command::Storm(args) => storm::run(StormOptions::new(&args)?, out),
     }

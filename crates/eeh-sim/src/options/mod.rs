@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Options that have been checked against the machine that they are for.
 
+pub(crate) mod check;
 mod recover;
 mod storm;
 mod suggest;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use test_utils::drivers::{Temperament, show_duration};
 use test_utils::topology::{MachineSpec, PciAddress, Synthetic};
 
-use super::suggest;
+use super::check;
 use crate::cli::{At, FirmwareArg, RecoverArgs};
 use crate::error::SimError;
 
@@ -104,7 +104,7 @@ impl RecoverOptions {
         contradictions(&machine, &actions)?;
         let mut drivers = BTreeMap::new();
         for driver in args.drivers {
-            check_driver(&machine, driver.address)?;
+            check::driver(&machine, "--driver", driver.address)?;
             if drivers.insert(driver.address, driver.temperament).is_some() {
                 let reason = "has two temperaments; one with commas between its words is meant".to_owned();
                 return Err(SimError::Unfit { option: "--driver", address: driver.address, reason });
@@ -127,46 +127,11 @@ fn create(path: &Path) -> Result<fs::File, SimError> {
 /// The machine has what the action is about.
 fn check_action(machine: &MachineSpec, what: What) -> Result<(), SimError> {
     let option = what.option();
-    if machine.phb(what.phb()).is_none() {
-        let phb = what.phb();
-        return Err(SimError::NoPhb { option, phb, hint: suggest::phb(machine) });
-    }
     match what {
-        What::Fence(_) | What::Kill(_) => Ok(()),
-        What::Remove(address) => function(machine, option, address).map(drop),
-        What::Break(address) => {
-            let function = function(machine, option, address)?;
-            let reason = if function.pe.is_none() {
-                "has no PE that could freeze"
-            } else if !function.bars.iter().any(|bar| !bar.io) {
-                "has no memory BAR that could be read; break a device that has one"
-            } else {
-                return Ok(());
-            };
-            Err(SimError::Unfit { option, address, reason: reason.to_owned() })
-        }
+        What::Fence(phb) | What::Kill(phb) => check::phb(machine, option, phb),
+        What::Remove(address) => check::function(machine, option, address).map(drop),
+        What::Break(address) => check::breakable(machine, option, address),
     }
-}
-
-fn check_driver(machine: &MachineSpec, address: PciAddress) -> Result<(), SimError> {
-    let option = "--driver";
-    if machine.phb(address.phb).is_none() {
-        return Err(SimError::NoPhb { option, phb: address.phb, hint: suggest::phb(machine) });
-    }
-    if function(machine, option, address)?.is_bridge() {
-        let reason = "is a bridge, and bridges have no driver here".to_owned();
-        return Err(SimError::Unfit { option, address, reason });
-    }
-    Ok(())
-}
-
-fn function<'a>(
-    machine: &'a MachineSpec,
-    option: &'static str,
-    address: PciAddress,
-) -> Result<&'a test_utils::topology::FunctionSpec, SimError> {
-    let missing = || SimError::NoDevice { option, address, hint: suggest::device(machine, address) };
-    machine.function(address.phb, address.bdf).ok_or_else(missing)
 }
 
 /// Nothing happens to what is dead or gone, and nothing twice at one moment.

@@ -49,6 +49,7 @@ impl Engine<'_> {
             ended: self.now(),
             timed_out: !quiet,
             stuck: self.stuck(),
+            missed: self.missed(),
         })
     }
 

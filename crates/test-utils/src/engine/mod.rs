@@ -6,6 +6,7 @@ mod fault;
 mod finish;
 mod inject;
 mod outcome;
+mod plan;
 mod run;
 mod tasks;
 mod trace;
@@ -13,5 +14,6 @@ mod worker;
 
 pub use fault::{Fault, Planned};
 pub use outcome::{DeviceReport, Fate, Pause, RecoveryReport, Run};
+pub use plan::Call;
 pub use run::{Engine, Stalled};
 pub use trace::{Mark, Track};

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, Time, TreeId};
-use eeh_recovery::{DiagBuffer, Worker, WorkerStorage};
+use eeh_recovery::{DiagBuffer, Phase, Worker, WorkerStorage};
 
 use super::agenda::Agenda;
-use super::fault::{Fault, Planned};
+use super::fault::Fault;
 use super::outcome::Pause;
+use super::plan::{Call, Then};
 use super::tasks::Tasks;
 use super::worker::{Seat, Turn};
 use crate::hw::Phb;
@@ -29,13 +30,15 @@ pub struct Stalled {
     pub turns: u32,
 }
 
-enum Event {
+pub(super) enum Event<'a> {
     /// A worker's turn, if it is still that one.
     Turn(TreeId, u64),
     /// A task's timer.
     Timer(Waker),
     /// A fault.
     Fault(Fault),
+    /// Something done to Linux.
+    Call(Call<'a>),
     /// A driver's heartbeat.
     Beat(u32, Bdf),
 }
@@ -44,15 +47,19 @@ enum Event {
 pub struct Engine<'a> {
     pub(super) linux: &'a SimLinux,
     time: Arc<VirtualTime>,
-    agenda: Agenda<Event>,
+    pub(super) agenda: Agenda<Event<'a>>,
     pub(super) tasks: Tasks<'a>,
     workers: BTreeMap<TreeId, Seat<'a>>,
     pub(super) pauses: Vec<Pause>,
     /// Devices taken away by request.
     pub(super) removed: BTreeSet<(u32, Bdf)>,
-    faults: usize,
+    pub(super) faults: usize,
     /// Faults that wait for so many events to be observed, the latest first.
-    moments: Vec<(usize, Fault)>,
+    pub(super) moments: Vec<(usize, Fault)>,
+    /// What waits for a recovery to come to a phase, and how long after that it is done.
+    pub(super) in_phase: Vec<(Phase, Duration, Then<'a>)>,
+    /// How many events have been looked through for phases.
+    pub(super) looked: usize,
     /// What removed PHBs were made from.
     pub(super) specs: BTreeMap<u32, Arc<PhbSpec>>,
     /// The hardware of removed PHBs.
@@ -60,7 +67,7 @@ pub struct Engine<'a> {
     timers: usize,
     beat: Duration,
     beating: bool,
-    now: Time,
+    pub(super) now: Time,
 }
 
 impl<'a> Engine<'a> {
@@ -85,6 +92,8 @@ impl<'a> Engine<'a> {
             removed: BTreeSet::new(),
             faults: 0,
             moments: Vec::new(),
+            in_phase: Vec::new(),
+            looked: 0,
             specs: BTreeMap::new(),
             former: Vec::new(),
             timers: 0,
@@ -94,24 +103,6 @@ impl<'a> Engine<'a> {
         };
         linux.phbs().iter().for_each(|phb| engine.seat(phb.tree()));
         Some(engine)
-    }
-
-    /// Enters a fault.
-    pub fn plan(&mut self, planned: Planned) {
-        self.faults += 1;
-        self.agenda.add(planned.at, Event::Fault(planned.fault));
-    }
-
-    /// Enters a fault that comes as soon as a worker's turn ends with `events` or more observed: between
-    /// any two actions of a recovery. It never comes where nothing is recorded, or less happens.
-    pub fn plan_after(&mut self, events: usize, fault: Fault) {
-        self.moments.push((events, fault));
-        self.moments.sort_by_key(|(events, _)| core::cmp::Reverse(*events));
-    }
-
-    /// Drops what was planned with [`Engine::plan_after`] and has not come.
-    pub fn forget_moments(&mut self) {
-        self.moments.clear();
     }
 
     /// Runs until everything is quiet, or until `limit`. Answers whether it got quiet.
@@ -169,7 +160,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: Event<'a>) {
         match event {
             Event::Turn(tree, turn) => self.turn(tree, turn),
             Event::Timer(waker) => {
@@ -179,6 +170,10 @@ impl<'a> Engine<'a> {
             Event::Fault(fault) => {
                 self.faults -= 1;
                 self.inject(fault);
+            }
+            Event::Call(call) => {
+                self.faults -= 1;
+                call(self.linux);
             }
             Event::Beat(phb, bdf) => {
                 let _ = self.linux.beat(phb, bdf);
@@ -197,12 +192,8 @@ impl<'a> Engine<'a> {
                 self.linux.mailboxes().close(tree);
             }
         }
-        let observed = self.linux.watcher().observed();
-        while self.moments.last().is_some_and(|(events, _)| *events <= observed) {
-            if let Some((_, fault)) = self.moments.pop() {
-                self.inject(fault);
-            }
-        }
+        self.look_for_phases();
+        self.look_for_moments();
     }
 
     fn plan_turn(&mut self, tree: TreeId, at: Time) {

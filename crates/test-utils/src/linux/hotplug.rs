@@ -15,6 +15,9 @@ use super::bind::Died;
 use super::device::SimDevice;
 use super::phb::SimPhb;
 
+/// How long a hotplug driver waits for a card: one that needs longer is not found.
+const READY_LIMIT: Duration = Duration::from_secs(1);
+
 /// Why something administrative was not done.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum HotplugError {
@@ -136,14 +139,20 @@ impl SimLinux {
         self.remove(phb, bdf).await
     }
 
-    /// A card is pushed in and found.
+    /// A card is pushed in, gets the time that it needs, and is found.
     ///
     /// # Errors
     ///
     /// No such PHB, or a driver died.
     pub async fn push(&self, phb: u32, bdf: Bdf) -> Result<usize, HotplugError> {
-        if let Some(hardware) = self.hardware(phb) {
-            hardware.push(bdf);
+        if let Some(hardware) = self.hardware(phb)
+            && hardware.push(bdf)
+        {
+            // As a hotplug driver does: no scan before the card can answer it.
+            let ready = hardware.timing(bdf).unwrap_or_default().ready_after;
+            if ready <= READY_LIMIT {
+                self.pace().sleep(ready).await;
+            }
         }
         self.rescan(phb).await
     }

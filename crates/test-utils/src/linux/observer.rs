@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use eeh_pe::Time;
-use eeh_recovery::{Event, Observer, Outcome, PhbTarget, Progress, QueueEvent, Step, What};
+use eeh_recovery::{Event, Observer, Outcome, Phase, PhbTarget, Progress, QueueEvent, Step, What};
 
 use super::console::Console;
 
@@ -105,6 +105,19 @@ impl SimObserver {
     #[must_use]
     pub fn observed(&self) -> usize {
         self.record.as_ref().map_or(0, |r| r.lock().unwrap_or_else(PoisonError::into_inner).len())
+    }
+
+    /// The phases that recoveries entered from the `from`th event on, and how many events there are;
+    /// nothing where no record is kept.
+    #[must_use]
+    pub fn entered(&self, from: usize) -> (Vec<Phase>, usize) {
+        let Some(record) = &self.record else { return (Vec::new(), from) };
+        let record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = record.get(from..).unwrap_or_default();
+        let phase = |event: &Event| {
+            if let What::Progress(Progress::Entered(phase)) = event.what { Some(phase) } else { None }
+        };
+        (new.iter().filter_map(|(_, event)| phase(event)).collect(), record.len())
     }
 
     /// What happened since the last call, where a record is kept.

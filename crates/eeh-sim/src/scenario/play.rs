@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Plays a scenario over virtual time.
+
+use core::time::Duration;
+
+use test_utils::engine::{Engine, Planned, Run};
+use test_utils::linux::{Options, SimLinux};
+use test_utils::opal::Version;
+
+use super::file::Firmware;
+use super::read::{Scenario, When};
+use super::verbs::Deed;
+use crate::error::SimError;
+
+/// Longer than any recovery.
+const LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// Boots the scenario's machine, and does to it what the scenario says.
+pub(super) fn play(scenario: &Scenario) -> Result<Run, SimError> {
+    let options = Options {
+        firmware: match scenario.firmware {
+            Firmware::Skiboot => Version::skiboot(),
+            Firmware::Ideal => Version::Ideal,
+        },
+        seed: scenario.seed,
+        temperaments: scenario.drivers.clone(),
+        params: scenario.params,
+        ..Options::default()
+    };
+    let linux = SimLinux::boot(&scenario.machine, &options)?;
+    let start = linux.now();
+    let mut engine = Engine::new(&linux).ok_or(SimError::NoVirtualTime)?;
+    for (When { phase, after }, _, deed) in &scenario.deeds {
+        match (phase, deed.clone()) {
+            (None, Deed::Fault(fault)) => engine.plan(Planned { at: start.after(*after), fault }),
+            (Some(phase), Deed::Fault(fault)) => engine.plan_in(*phase, *after, fault),
+            (phase, deed) => engine.plan_call(*phase, *after, Box::new(move |linux| change(linux, deed))),
+        }
+    }
+    Ok(engine.run(start.after(LIMIT))?)
+}
+
+/// Changes a setting of Linux.
+fn change(linux: &SimLinux, deed: Deed) {
+    match deed {
+        Deed::Driver(address, temperament) => linux.set_temperament(address.phb, address.bdf, temperament),
+        Deed::Recovery(recovery) => {
+            linux.set_parameters(eeh_recovery::Params { recovery, ..linux.parameters() });
+        }
+        Deed::Fault(_) => {}
+    }
+}
