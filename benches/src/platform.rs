@@ -7,8 +7,8 @@ use eeh_pe::{Time, TreeId};
 use eeh_powernv::opal::Opal;
 use eeh_powernv::{PhbFacts, PhbModel, Phbs, PowerNv};
 use eeh_recovery::{
-    ChannelState, Driver, ErsResult, Event, Helper, Job, JobId, Location, Observer, Params, PciCore,
-    PhbTarget, Platform, Wake,
+    ChannelState, Driver, ErsResult, Event, FirmwareError, Helper, Job, JobId, Location, Observer, Params,
+    PciCore, PhbTarget, Platform, Wake,
 };
 
 use crate::env::Host;
@@ -83,6 +83,10 @@ impl PciCore<Host> for Nobody {
     }
 
     fn uevent(&self, (): &(), _result: ErsResult) {}
+
+    fn notify_resume(&self, (): &()) -> Result<(), FirmwareError> {
+        Ok(())
+    }
 }
 
 /// Firmware, and nobody else.

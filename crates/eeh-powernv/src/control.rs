@@ -3,7 +3,7 @@
 
 use eeh_pe::Time;
 use eeh_recovery::{
-    DeviceTarget, FirmwareError, PeTarget, ResetKind, ResetPoint, ResetPoll, SlotControl, Thaw,
+    ConfigurePoll, DeviceTarget, FirmwareError, PeTarget, ResetKind, ResetPoint, ResetPoll, SlotControl, Thaw,
 };
 
 use crate::call::{done, name};
@@ -12,6 +12,7 @@ use crate::{Phbs, PowerNv, Reset};
 
 impl<O: Opal, P: Phbs> SlotControl for PowerNv<O, P> {
     type Reset = Reset;
+    type Configure = ();
 
     fn thaw(&self, pe: &PeTarget, what: Thaw) -> Result<(), FirmwareError> {
         self.thaw_pe(pe, what)
@@ -30,8 +31,10 @@ impl<O: Opal, P: Phbs> SlotControl for PowerNv<O, P> {
     }
 
     /// Nothing: the PHB keeps its bridges' configuration, and recovery restores the others.
-    fn configure(&self, _pe: &PeTarget) -> Result<(), FirmwareError> {
-        Ok(())
+    fn begin_configure(&self, _pe: &PeTarget) {}
+
+    fn poll_configure(&self, _configure: &mut (), _now: Time) -> ConfigurePoll {
+        ConfigurePoll::Done
     }
 
     /// C: `pnv_eeh_restore_config`, which is not called for VFs: firmware does not know them.

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use eeh_recovery::{ErrorLog, FirmwareError, PeTarget, PhbTarget};
+use eeh_recovery::{ErrorLog, FirmwareError, PeTarget, PhbTarget, Severity};
 
 use crate::call::{done, name};
 use crate::diag;
@@ -13,12 +13,20 @@ use crate::{Phbs, PowerNv};
 impl<O: Opal, P: Phbs> ErrorLog for PowerNv<O, P> {
     /// Gives firmware as much of `buffer` as the PHB's data need, and all of a shorter one:
     /// firmware refuses a buffer that is too short. The rest of an older fetch never shows through.
-    fn capture(&self, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+    /// There are none but the temporary ones.
+    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+        if severity == Severity::Permanent {
+            return Ok(0);
+        }
         let size = self.facts(pe.phb.firmware)?.diag_size.min(buffer.len());
         let data = buffer.get_mut(..size).unwrap_or_default();
         data.fill(0);
         done(name::PHB_DIAG, self.opal.pci_get_phb_diag_data2(pe.phb.firmware, data))?;
         Ok(size)
+    }
+
+    fn is_shared(&self, _phb: &PhbTarget) -> bool {
+        true
     }
 
     fn needs_mmio(&self, phb: &PhbTarget) -> bool {

@@ -3,7 +3,7 @@
 //! C: `pseries_eeh_phb_configure_bridge`
 
 use eeh_pe::Time;
-use eeh_recovery::{FirmwareError, Wait};
+use eeh_recovery::{ConfigurePoll, FirmwareError, Wait};
 
 use crate::PSeries;
 use crate::rtas::{Address, Rtas};
@@ -17,22 +17,6 @@ pub struct Configure {
     step: Step,
 }
 
-/// What a configuration wants next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ConfigurePoll {
-    /// Poll again at `until`.
-    Wait {
-        /// When.
-        until: Time,
-        /// Who asks for it.
-        why: Wait,
-    },
-    /// Configured, or there was nothing to be configured.
-    Done,
-    /// Refused, or not done in time.
-    Failed(FirmwareError),
-}
-
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// To be called at this time.
@@ -41,10 +25,17 @@ enum Step {
 }
 
 impl Configure {
-    pub(crate) const fn new(pe: Address) -> Self {
-        Self { pe, patience: Patience::new(), step: Step::Call(Time::ZERO) }
+    /// Of a PE, or of a PHB's own, which has nothing to be configured.
+    pub(crate) const fn new(pe: Option<Address>) -> Self {
+        let (pe, step) = match pe {
+            Some(pe) => (pe, Step::Call(Time::ZERO)),
+            None => (Address { buid: 0, config_addr: 0 }, Step::Over(Ok(()))),
+        };
+        Self { pe, patience: Patience::new(), step }
     }
 
+    /// Moves it on. Busy firmware is called again when it asks for it, for [`crate::BUSY_LIMIT`] in all.
+    /// (C calls without end when a status is positive and no busy one.)
     pub(crate) fn poll<R: Rtas>(&mut self, back: &PSeries<R>, now: Time) -> ConfigurePoll {
         match self.step {
             Step::Call(at) if now < at => ConfigurePoll::Wait { until: at, why: Wait::RtasBusy },
@@ -85,38 +76,6 @@ const fn answer(outcome: Result<(), FirmwareError>) -> ConfigurePoll {
     match outcome {
         Ok(()) => ConfigurePoll::Done,
         Err(error) => ConfigurePoll::Failed(error),
-    }
-}
-
-impl<R: Rtas> PSeries<R> {
-    /// Begins a configuration; nothing is called before the first poll.
-    #[must_use]
-    pub const fn begin_configure(&self, pe: Address) -> Configure {
-        Configure::new(pe)
-    }
-
-    /// Moves a configuration on. Busy firmware is called again when it asks for it, for
-    /// [`crate::BUSY_LIMIT`] in all. (C calls without end when a status is positive and no busy one.)
-    ///
-    /// # Context
-    ///
-    /// The worker.
-    pub fn poll_configure(&self, configure: &mut Configure, now: Time) -> ConfigurePoll {
-        configure.poll(self, now)
-    }
-
-    /// The same in one go: the waits that busy firmware asks for are left out, so it is called 201
-    /// times at most. PAPR lets the caller come back earlier than asked.
-    pub(crate) fn configure_at_once(&self, pe: Address) -> Result<(), FirmwareError> {
-        let mut configure = Configure::new(pe);
-        let mut now = Time::ZERO;
-        loop {
-            match configure.poll(self, now) {
-                ConfigurePoll::Wait { until, .. } => now = until,
-                ConfigurePoll::Done => return Ok(()),
-                ConfigurePoll::Failed(error) => return Err(error),
-            }
-        }
     }
 }
 

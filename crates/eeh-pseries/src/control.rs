@@ -3,16 +3,17 @@
 
 use eeh_pe::{PeNumber, Time};
 use eeh_recovery::{
-    DeviceTarget, ErrorSource, FirmwareError, NextError, PeTarget, PhbTarget, ResetKind, ResetPoint,
-    ResetPoll, SlotControl, Thaw,
+    ConfigurePoll, DeviceTarget, ErrorSource, FirmwareError, NextError, PeTarget, PhbTarget, ResetKind,
+    ResetPoint, ResetPoll, SlotControl, Thaw,
 };
 
 use crate::pseries::address;
 use crate::rtas::{Address, Rtas};
-use crate::{PSeries, Reset};
+use crate::{Configure, PSeries, Reset};
 
 impl<R: Rtas> SlotControl for PSeries<R> {
     type Reset = Reset;
+    type Configure = Configure;
 
     fn thaw(&self, pe: &PeTarget, what: Thaw) -> Result<(), FirmwareError> {
         address(pe).map_or(Ok(()), |pe| self.thaw_address(pe, what))
@@ -31,12 +32,15 @@ impl<R: Rtas> SlotControl for PSeries<R> {
         reset.abandon(self);
     }
 
-    /// Without the waits that busy firmware asks for; [`PSeries::poll_configure`] has them.
-    fn configure(&self, pe: &PeTarget) -> Result<(), FirmwareError> {
-        address(pe).map_or(Ok(()), |pe| self.configure_at_once(pe))
+    fn begin_configure(&self, pe: &PeTarget) -> Configure {
+        Configure::new(address(pe))
     }
 
-    /// Nothing: [`SlotControl::configure`] does it. C: `restore_config` of `pseries_eeh_ops`
+    fn poll_configure(&self, configure: &mut Configure, now: Time) -> ConfigurePoll {
+        configure.poll(self, now)
+    }
+
+    /// Nothing: [`SlotControl::poll_configure`] does it. C: `restore_config` of `pseries_eeh_ops`
     fn reinit(&self, _device: &DeviceTarget) -> Result<(), FirmwareError> {
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use eeh_recovery::{ErrorLog, FirmwareError, PeTarget, PhbTarget};
+use eeh_recovery::{ErrorLog, FirmwareError, PeTarget, PhbTarget, Severity};
 
 use crate::PSeries;
 use crate::pseries::address;
@@ -15,15 +15,6 @@ pub const MAX_LOG: usize = 2048;
 
 /// The fixed part of an error log. C: `struct rtas_error_log`
 const HEADER: usize = 8;
-
-/// What an error log is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Severity {
-    /// The PE will be recovered.
-    Temporary,
-    /// The PE is given up: firmware calls it permanently unavailable from now on.
-    Permanent,
-}
 
 /// The fixed part of an error log, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,12 +117,16 @@ impl<R: Rtas> PSeries<R> {
 }
 
 impl<R: Rtas> ErrorLog for PSeries<R> {
-    /// The PE's temporary log. A PHB's own PE has none.
-    fn capture(&self, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+    /// The PE's log. A PHB's own PE has none.
+    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
         match address(pe) {
-            Some(pe) => self.error_detail(pe, Severity::Temporary, &[], buffer),
+            Some(pe) => self.error_detail(pe, severity, &[], buffer),
             None => Ok(0),
         }
+    }
+
+    fn is_shared(&self, _phb: &PhbTarget) -> bool {
+        false
     }
 
     /// C: `EEH_ENABLE_IO_FOR_LOG`, set by `eeh_pseries_init`

@@ -55,8 +55,8 @@ mod testing;
 
 pub use config::all_ones;
 pub use config_addr::pe_of_vf;
-pub use configure::{Configure, ConfigurePoll};
-pub use error_log::{MAX_LOG, Severity};
+pub use configure::Configure;
+pub use error_log::MAX_LOG;
 pub use inject::{InjectError, Injection};
 pub use pseries::PSeries;
 pub use reset::{HOLD, Reset, SETTLE, STATE_LIMIT};

@@ -3,10 +3,10 @@
 //! C: `eeh_pseries_init`
 
 use eeh_pe::{Bdf, Time};
-use eeh_recovery::{FirmwareError, ResetKind, ResetPoll};
+use eeh_recovery::{ConfigurePoll, FirmwareError, ResetKind, ResetPoll};
 
 use crate::rtas::{Address, Rtas};
-use crate::{Configure, ConfigurePoll, PSeries, Reset};
+use crate::{Configure, PSeries, Reset};
 
 /// One PHB's reset at start in progress.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl<R: Rtas> PSeries<R> {
         Ok(self.pe_of(buid, first)?.map(|number| {
             let pe = Address::pe(buid, number);
             let reset = Reset::new(Some(pe), ResetKind::Fundamental);
-            StartReset { reset, configure: Configure::new(pe), outcome: None }
+            StartReset { reset, configure: Configure::new(Some(pe)), outcome: None }
         }))
     }
 

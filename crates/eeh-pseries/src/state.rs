@@ -78,6 +78,20 @@ impl<R: Rtas> SlotState for PSeries<R> {
     fn freeze(&self, _pe: &PeTarget) -> Result<(), FirmwareError> {
         Ok(())
     }
+
+    /// C counts a PE in reset as active, and does not count one that is stopped for DMA only.
+    fn linux_bits(&self, state: FreezeState) -> u32 {
+        match state {
+            FreezeState::InReset => 0x1c,
+            FreezeState::DmaFrozen => 0x20,
+            FreezeState::Active
+            | FreezeState::MmioFrozen
+            | FreezeState::Frozen
+            | FreezeState::Unavailable { .. }
+            | FreezeState::NotSupported
+            | FreezeState::PhbFenced => state.linux_bits(),
+        }
+    }
 }
 
 #[cfg(test)]

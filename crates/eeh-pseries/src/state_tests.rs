@@ -110,3 +110,14 @@ fn a_phb_has_no_state_and_nothing_is_frozen() {
     assert_eq!(back(rtas()).freeze(&pe()), Ok(()));
     assert_eq!(back(rtas()).freeze(&phb_pe()), Ok(()));
 }
+
+#[test]
+fn states_have_the_bits_that_the_c_code_gives_them() {
+    let back = back(rtas());
+    let bits = |state, capabilities, ms| back.linux_bits(words(state, capabilities, ms).decode().unwrap());
+    let given = [(0, 1, 0), (1, 1, 0), (2, 1, 0), (4, 1, 0), (5, 1, 9), (5, 1, 0), (0, 0, 0)];
+    assert_eq!(
+        given.map(|(state, capabilities, ms)| bits(state, capabilities, ms)),
+        [0x78, 0x1c, 0, 0x20, 0x1, 0x2, 0x2]
+    );
+}

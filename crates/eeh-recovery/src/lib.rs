@@ -46,9 +46,10 @@ pub use observe::{
     ResetEvent, Step, Subject, What,
 };
 pub use platform::{
-    ChannelState, ConfigSpace, DeviceTarget, Driver, DriverKind, DriverName, ErrorLog, ErrorSource,
-    FirmwareError, FreezeState, Handlers, Helper, Location, NextError, Params, PciCore, PeTarget, PhbTarget,
-    Platform, ResetKind, ResetPoint, ResetPoll, SlotControl, SlotState, Thaw, Wait, Wake, Width,
+    ChannelState, ConfigSpace, ConfigurePoll, DeviceTarget, Driver, DriverKind, DriverName, ErrorLog,
+    ErrorSource, FirmwareError, FreezeState, Handlers, Helper, Location, NextError, Params, PciCore,
+    PeTarget, PhbTarget, Platform, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl, SlotState, Thaw,
+    Wait, Wake, Width,
 };
 pub use text::Text;
 pub use worker::{DiagBuffer, Next, Worker, WorkerStorage};

@@ -190,11 +190,9 @@ fn reset(f: &mut fmt::Formatter<'_>, name: &Name, event: ResetEvent) -> fmt::Res
         ResetEvent::Begins { .. } => Ok(()),
         ResetEvent::Failed { attempt } => write!(f, "EEH: Failure 0 resetting {name} (attempt {attempt})"),
         ResetEvent::Succeeded { attempt } => write!(f, "EEH: {name}: Successful reset (attempt {attempt})"),
-        ResetEvent::SlotInactive { state, attempt } => write!(
-            f,
-            "EEH: {name}: Slot inactive after reset: 0x{:x} (attempt {attempt})",
-            state.linux_bits()
-        ),
+        ResetEvent::SlotInactive { bits, attempt, .. } => {
+            write!(f, "EEH: {name}: Slot inactive after reset: 0x{bits:x} (attempt {attempt})")
+        }
         ResetEvent::GaveUp { hotplug: true } => {
             f.write_str("eeh_handle_normal_event: Unable to reset, err=-5")
         }

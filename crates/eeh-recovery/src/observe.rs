@@ -276,6 +276,8 @@ pub enum ResetEvent {
     SlotInactive {
         /// Its state.
         state: FreezeState,
+        /// The state in Linux's bits.
+        bits: u32,
         /// Counts from 1.
         attempt: u32,
     },

@@ -24,15 +24,18 @@ mock! {
     }
     impl SlotControl for Firmware {
         type Reset = u32;
+        type Configure = ();
         fn thaw(&self, pe: &PeTarget, what: Thaw) -> Result<(), FirmwareError>;
         fn begin_reset(&self, pe: &PeTarget, point: &ResetPoint, kind: ResetKind) -> u32;
         fn poll_reset(&self, reset: &mut u32, now: Time) -> ResetPoll;
         fn abandon_reset(&self, reset: &mut u32);
-        fn configure(&self, pe: &PeTarget) -> Result<(), FirmwareError>;
+        fn begin_configure(&self, pe: &PeTarget);
+        fn poll_configure(&self, configure: &mut (), now: Time) -> ConfigurePoll;
         fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError>;
     }
     impl ErrorLog for Firmware {
-        fn capture(&self, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
+        fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
+        fn is_shared(&self, phb: &PhbTarget) -> bool;
         fn print<'a>(&self, phb: &PhbTarget, data: &[u8], line: &mut (dyn FnMut(Arguments<'_>) + 'a));
         fn needs_mmio(&self, phb: &PhbTarget) -> bool;
     }
@@ -118,6 +121,7 @@ fn run(rig: &Rig, platform: &Mocked) {
 fn harmless(firmware: &mut MockFirmware) {
     firmware.expect_read().returning(|_, offset, _| Ok(if offset == 0 { 0x1b36 } else { 0 }));
     firmware.expect_needs_mmio().return_const(false);
+    firmware.expect_is_shared().return_const(true);
     firmware.expect_print().return_const(());
 }
 
@@ -152,9 +156,10 @@ fn error_data_are_fetched_before_anything_is_changed_and_the_freeze_is_cleared_l
     // Queries do no harm and may come at any time.
     firmware.expect_state().returning(|_| Ok(FreezeState::Active)).times(3..);
     harmless(&mut firmware);
-    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _| Ok(16));
+    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _, _| Ok(16));
     // The log's, before the reset.
-    firmware.expect_configure().once().in_sequence(&mut order).returning(|_| Ok(()));
+    firmware.expect_begin_configure().once().in_sequence(&mut order).return_const(());
+    firmware.expect_poll_configure().once().in_sequence(&mut order).return_const(ConfigurePoll::Done);
     firmware.expect_freeze().once().in_sequence(&mut order).returning(|_| Ok(()));
     firmware.expect_begin_reset().once().in_sequence(&mut order).return_const(7_u32);
     firmware.expect_poll_reset().once().in_sequence(&mut order).returning(|_, now| ResetPoll::Wait {
@@ -162,7 +167,8 @@ fn error_data_are_fetched_before_anything_is_changed_and_the_freeze_is_cleared_l
         why: Wait::OpalPoll,
     });
     firmware.expect_poll_reset().once().in_sequence(&mut order).return_const(ResetPoll::Done);
-    firmware.expect_configure().once().in_sequence(&mut order).returning(|_| Ok(()));
+    firmware.expect_begin_configure().once().in_sequence(&mut order).return_const(());
+    firmware.expect_poll_configure().once().in_sequence(&mut order).return_const(ConfigurePoll::Done);
     firmware.expect_write().times(11).in_sequence(&mut order).returning(|_, _, _, _| Ok(()));
     firmware.expect_reinit().once().in_sequence(&mut order).returning(|_| Ok(()));
     firmware
@@ -185,8 +191,9 @@ fn a_recovery_without_reset_touches_no_reset_and_no_configuration_space() {
     firmware.expect_state().withf(|pe| pe.number.0 == 0x1fe).returning(|_| Ok(FreezeState::Active));
     firmware.expect_state().returning(|_| Ok(FreezeState::Frozen)).times(3);
     harmless(&mut firmware);
-    firmware.expect_capture().returning(|_, _| Ok(16));
-    firmware.expect_configure().returning(|_| Ok(()));
+    firmware.expect_capture().returning(|_, _, _| Ok(16));
+    firmware.expect_begin_configure().return_const(());
+    firmware.expect_poll_configure().return_const(ConfigurePoll::Done);
     let mmio = |_: &PeTarget, what: &Thaw| *what == Thaw::Mmio;
     let dma = |_: &PeTarget, what: &Thaw| *what == Thaw::Dma;
     firmware.expect_thaw().once().in_sequence(&mut thawed).withf(mmio).returning(|_, _| Ok(()));
@@ -213,7 +220,7 @@ fn the_interrupt_is_armed_after_the_last_question_and_unknown_freezes_are_logged
     harmless(&mut firmware);
     let unknown = NextError::FrozenPe(PeNumber(0x77));
     firmware.expect_next_error().once().in_sequence(&mut order).return_const(Ok(unknown));
-    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _| Ok(16));
+    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _, _| Ok(16));
     firmware.expect_clear_unknown().once().in_sequence(&mut order).returning(|_, _| Ok(()));
     firmware.expect_next_error().once().in_sequence(&mut order).return_const(Ok(NextError::None));
     firmware.expect_rearm().once().in_sequence(&mut order).return_const(());
@@ -251,8 +258,9 @@ fn a_reset_in_progress_is_released_once_when_the_phb_goes_away() {
     let mut firmware = MockFirmware::new();
     firmware.expect_state().returning(|_| Ok(FreezeState::Active));
     harmless(&mut firmware);
-    firmware.expect_capture().returning(|_, _| Ok(16));
-    firmware.expect_configure().returning(|_| Ok(()));
+    firmware.expect_capture().returning(|_, _, _| Ok(16));
+    firmware.expect_begin_configure().return_const(());
+    firmware.expect_poll_configure().return_const(ConfigurePoll::Done);
     firmware.expect_freeze().returning(|_| Ok(()));
     firmware.expect_begin_reset().return_const(7_u32);
     firmware.expect_poll_reset().returning(|_, now| ResetPoll::Wait {

@@ -89,6 +89,9 @@ fn answer(
 ) -> Input {
     match action {
         Action::Open => Input::Counted { count: 1 + u32::from(dice.roll(6) == 0) * 5, max: 5 },
+        Action::Log { .. } | Action::Configure if !dice.2 && dice.roll(4) == 0 => {
+            Input::Later { until: now.after(Duration::from_millis(100)), why: Wait::RtasBusy }
+        }
         Action::Channel { .. } | Action::Log { .. } | Action::Configure | Action::Release => Input::Done,
         Action::Mark(Mark::Keep) => {
             rig.tree().lock().mark_subtree(machine.root().id(), PeFlags::KEEP);

@@ -22,7 +22,7 @@ pub enum Action {
     Mark(Mark),
     /// Ask firmware for the PE's state. Answer: [`Input::State`].
     Query,
-    /// Collect and print the log. Answer: [`Input::Done`].
+    /// Collect and print the log. Answer: [`Input::Done`], [`Input::Later`].
     Log {
         /// Whether the PE is given up.
         permanent: bool,
@@ -41,7 +41,7 @@ pub enum Action {
         /// The bus.
         bus: u8,
     },
-    /// Set bridges up, where firmware does that. Answer: [`Input::Done`].
+    /// Set bridges up, where firmware does that. Answer: [`Input::Done`], [`Input::Later`].
     Configure,
     /// Read the device's vendor ID. Answer: [`Input::Vendor`].
     Ready(DeviceId),
@@ -101,6 +101,13 @@ pub enum Link {
 pub enum Input {
     /// The action is done.
     Done,
+    /// Firmware is busy: ask for the action again at `until`.
+    Later {
+        /// When.
+        until: Time,
+        /// Who asks for it.
+        why: Wait,
+    },
     /// The freeze is the `count`th in the last hour.
     Counted {
         /// This one included.

@@ -55,6 +55,7 @@ impl Input {
             | Self::Job(device, _)
             | Self::Late(device) => Some(device),
             Self::Done
+            | Self::Later { .. }
             | Self::Counted { .. }
             | Self::State(_)
             | Self::Reset(_)
@@ -84,6 +85,7 @@ impl<E: Env> Recovery<'_, E> {
         self.outstanding = None;
         match input {
             Input::Done => self.done(action),
+            Input::Later { until, why } => self.later(action, until, why),
             Input::Counted { count, max } => self.counted(count, max),
             Input::State(state) => self.state(action, state, now),
             Input::Reset(poll) => self.reset_poll(poll),
@@ -116,6 +118,14 @@ impl<E: Env> Recovery<'_, E> {
         } else if matches!(action, Action::Log { permanent: true } | Action::Release) {
             self.finish(Cue::Finished);
         }
+    }
+
+    /// The body asks for its action again by itself.
+    fn later(&mut self, action: Action, until: Time, why: Wait) {
+        if self.phase.plan().enter == Some(action) {
+            self.enter = Some(action);
+        }
+        self.waiting = Some((until, why));
     }
 
     fn counted(&mut self, count: u32, max: u32) {
@@ -168,7 +178,7 @@ impl<E: Env> Recovery<'_, E> {
             return;
         }
         let (state, attempt) = (state.unwrap_or(FreezeState::NotSupported), self.attempt);
-        self.notes.push(Note::Reset(ResetEvent::SlotInactive { state, attempt }));
+        self.notes.push(Note::SlotInactive { state, attempt });
         self.attempt_failed();
     }
 

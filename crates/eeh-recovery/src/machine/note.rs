@@ -4,7 +4,7 @@
 use eeh_pe::{Bdf, PeNumber};
 
 use super::state::Phase;
-use crate::{DeviceEvent, ResetEvent, Step};
+use crate::{DeviceEvent, FreezeState, ResetEvent, Step};
 
 /// Something to tell the observer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,13 @@ pub enum Note {
     Step(Step),
     /// Of its reset.
     Reset(ResetEvent),
+    /// Of its reset: the PE is not active after it.
+    SlotInactive {
+        /// Its state.
+        state: FreezeState,
+        /// Counts from 1.
+        attempt: u32,
+    },
     /// Of a device, with the number of its PE.
     Device(Bdf, PeNumber, DeviceEvent),
 }

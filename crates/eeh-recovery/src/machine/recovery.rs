@@ -39,7 +39,7 @@ pub struct Recovery<'r, E: Env> {
     pub(super) phase: Phase,
     pub(super) stage: Stage,
     /// The phase's first action, until it is asked for.
-    enter: Option<Action>,
+    pub(super) enter: Option<Action>,
     pub(super) outstanding: Option<Action>,
     pub(super) waiting: Option<(Time, Wait)>,
     /// When the phase gives up waiting.

@@ -99,13 +99,13 @@ const fn slot_state(cue: Cue) -> Option<Phase> {
 /// What the drivers answered to `error_detected` decides the way.
 const fn temp_log(cue: Cue) -> Option<Phase> {
     match cue {
+        Cue::Again => Some(Phase::TempLog),
         Cue::Unaware => Some(Phase::RemoveAll),
         Cue::CanRecover => Some(Phase::ThawMmio),
         Cue::NeedReset => Some(Phase::RemoveUnaware),
         Cue::PeGone => Some(Phase::Release),
         Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::Answered
+        Cue::Answered
         | Cue::DeviceGone
         | Cue::JobLost
         | Cue::Finished
@@ -381,11 +381,11 @@ const fn report_resume(cue: Cue) -> Option<Phase> {
 
 const fn perm_log(cue: Cue) -> Option<Phase> {
     match cue {
+        Cue::Again => Some(Phase::PermLog),
         Cue::Finished => Some(Phase::ReportFailure),
         Cue::PeGone => Some(Phase::Release),
         Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::Answered
+        Cue::Answered
         | Cue::DeviceGone
         | Cue::JobLost
         | Cue::NoCard

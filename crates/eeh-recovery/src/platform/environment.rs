@@ -6,7 +6,7 @@ use core::time::Duration;
 use bitflags::bitflags;
 use eeh_pe::{Env, Time, TreeId};
 
-use super::{ConfigSpace, ErrorLog, ErrorSource, PhbTarget, SlotControl, SlotState};
+use super::{ConfigSpace, ErrorLog, ErrorSource, FirmwareError, PhbTarget, SlotControl, SlotState};
 use crate::{ErsResult, Handler, Job, JobId, Observer, Text};
 
 /// Wakes a PHB's worker, and remembers for it that firmware wants to be asked.
@@ -131,6 +131,15 @@ pub trait PciCore<E: Env> {
 
     /// Sends the uevent of an outcome. C: `pci_uevent_ers`
     fn uevent(&self, device: &E::Device, result: ErsResult);
+
+    /// The device's driver has resumed: tells firmware which virtual functions it may unfreeze, where
+    /// it wants to know (PAPR, open SR-IOV) and the device is a physical or virtual function.
+    /// C: `eeh_ops->notify_resume`
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn notify_resume(&self, device: &E::Device) -> Result<(), FirmwareError>;
 }
 
 /// Runs what may take for ever: error handlers, and adding and removing devices.

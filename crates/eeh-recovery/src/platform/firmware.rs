@@ -27,6 +27,11 @@ pub trait SlotState {
     ///
     /// The firmware's own.
     fn freeze(&self, pe: &PeTarget) -> Result<(), FirmwareError>;
+
+    /// A state in Linux's bits, as the platform's C code composes them. C: `EEH_STATE_*`
+    fn linux_bits(&self, state: FreezeState) -> u32 {
+        state.linux_bits()
+    }
 }
 
 /// Raw configuration cycles: not stopped by `CFG_BLOCKED`. C: `eeh_ops->{read,write}_config`
@@ -72,6 +77,22 @@ pub enum ResetPoll {
     Failed(FirmwareError),
 }
 
+/// What a configuration of bridges wants next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConfigurePoll {
+    /// Poll again at `until`.
+    Wait {
+        /// When.
+        until: Time,
+        /// Who asks for it.
+        why: Wait,
+    },
+    /// Configured, or there was nothing to be configured.
+    Done,
+    /// Refused, or not done in time.
+    Failed(FirmwareError),
+}
+
 /// Changes of a slot. C: `eeh_ops->{set_option,reset,configure_bridge,restore_config}`
 ///
 /// # Context
@@ -80,6 +101,9 @@ pub enum ResetPoll {
 pub trait SlotControl {
     /// One reset attempt in progress.
     type Reset: Send;
+
+    /// One configuration of bridges in progress. It may be dropped at any point.
+    type Configure: Send;
 
     /// Lets MMIO or DMA through again.
     ///
@@ -97,12 +121,12 @@ pub trait SlotControl {
     /// Gives an attempt up: releases the reset if it is asserted. Harmless at any point.
     fn abandon_reset(&self, reset: &mut Self::Reset);
 
-    /// Sets bridges up after a reset, where firmware does that.
-    ///
-    /// # Errors
-    ///
-    /// The firmware's own.
-    fn configure(&self, pe: &PeTarget) -> Result<(), FirmwareError>;
+    /// Begins to set bridges up after a reset, where firmware does that; nothing is called before the
+    /// first poll.
+    fn begin_configure(&self, pe: &PeTarget) -> Self::Configure;
+
+    /// Moves a configuration on. It comes to an end however long firmware is busy.
+    fn poll_configure(&self, configure: &mut Self::Configure, now: Time) -> ConfigurePoll;
 
     /// Sets a device up after its BARs were restored. C: `eeh_ops->restore_config`
     ///
@@ -112,18 +136,32 @@ pub trait SlotControl {
     fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError>;
 }
 
-/// Firmware's error data of a PHB.
+/// What error data are fetched for. C: `EEH_LOG_TEMP`, `EEH_LOG_PERM`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Severity {
+    /// The PE will be recovered.
+    Temporary,
+    /// The PE is given up. PAPR's firmware calls it permanently unavailable from now on.
+    Permanent,
+}
+
+/// Firmware's error data of a PHB or PE.
 ///
 /// # Context
 ///
-/// The worker. [`ErrorLog::capture`] is called before any call that changes state on the PHB.
+/// The worker. The temporary data are fetched before any call that changes state on the PHB.
 pub trait ErrorLog {
-    /// Fetches the PHB's data into `buffer` and answers their length.
+    /// Fetches the data into `buffer` and answers their length, 0 when there are none. The permanent
+    /// data are those that firmware has beyond the temporary ones, or none.
     ///
     /// # Errors
     ///
     /// The firmware's own.
-    fn capture(&self, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
+    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
+
+    /// Whether all PEs of the PHB share one set of data, which any change of any of them may
+    /// overwrite. Otherwise each PE has its own.
+    fn is_shared(&self, phb: &PhbTarget) -> bool;
 
     /// Whether MMIO must be let through before configuration space of a frozen PE of the PHB can be
     /// read. C: `EEH_ENABLE_IO_FOR_LOG`

@@ -26,7 +26,9 @@ mod wait;
 pub use environment::{
     ChannelState, Driver, DriverKind, DriverName, Handlers, Helper, Location, Params, PciCore, Platform, Wake,
 };
-pub use firmware::{ConfigSpace, ErrorLog, ErrorSource, ResetPoll, SlotControl, SlotState};
+pub use firmware::{
+    ConfigSpace, ConfigurePoll, ErrorLog, ErrorSource, ResetPoll, Severity, SlotControl, SlotState,
+};
 pub use target::{
     DeviceTarget, FirmwareError, FreezeState, NextError, PeTarget, PhbTarget, ResetKind, ResetPoint, Thaw,
     Width,

@@ -120,7 +120,8 @@ impl FreezeState {
         matches!(self, Self::Active)
     }
 
-    /// Linux's bits, as in the first word of sysfs `eeh_pe_state`. C: `EEH_STATE_*`
+    /// Linux's bits, as in the first word of sysfs `eeh_pe_state`. PowerNV's; whoever has a back end
+    /// asks [`crate::SlotState::linux_bits`]. C: `EEH_STATE_*`
     #[must_use]
     pub const fn linux_bits(self) -> u32 {
         match self {

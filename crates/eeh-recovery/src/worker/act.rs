@@ -11,8 +11,8 @@ use crate::machine::{Action, Input, Mark};
 use crate::observe::{DeviceEvent, FirmwareEvent, RecoveryId, Step, Subject, What};
 use crate::targets::{device_target, pe_target_of_view};
 use crate::{
-    ChannelState, DeviceTarget, ErrorLog, FirmwareError, FreezeState, Location, PciCore, PeTarget, Platform,
-    SlotControl, SlotState, Thaw,
+    ChannelState, ConfigurePoll, DeviceTarget, ErrorLog, FirmwareError, FreezeState, Location, PciCore,
+    PeTarget, Platform, Severity, SlotControl, SlotState, Thaw,
 };
 
 /// Attempts to clear a freeze. C: `eeh_clear_pe_frozen_state`
@@ -25,6 +25,10 @@ const BEYOND: DeviceFlags =
 impl<'r, P: Platform> Worker<'r, P> {
     /// Does the action, or starts the job that does it.
     pub(super) fn perform(&mut self, active: &mut Active<'r, P>, action: Action, now: Time) {
+        if !matches!(action, Action::Configure | Action::Log { .. }) {
+            // Left over from a phase that came to another end.
+            active.configure = None;
+        }
         let input = match action {
             Action::Open => self.open(active, now),
             Action::Channel { state, irq } => {
@@ -39,11 +43,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             Action::BeginReset { attempt } => self.begin_reset(active, attempt, now),
             Action::PollReset => self.poll_reset(active, now),
             Action::Link { bus } => self.link(bus),
-            Action::Configure => {
-                let result = self.platform.firmware().configure(&active.target);
-                self.tell_failed(active, result, now);
-                Input::Done
-            }
+            Action::Configure => self.configure(active, now),
             Action::Ready(device) => self.ready(device),
             Action::Restore(device) => self.restore(active, device, now),
             Action::Unfreeze => self.unfreeze(active, now),
@@ -215,19 +215,42 @@ impl<'r, P: Platform> Worker<'r, P> {
         answer
     }
 
-    fn log(&mut self, active: &Active<'r, P>, permanent: bool, now: Time) -> Input {
+    /// C: `eeh_slot_error_detail`
+    fn log(&mut self, active: &mut Active<'r, P>, permanent: bool, now: Time) -> Input {
         let firmware = self.platform.firmware();
         if !active.target.kind.contains(PeType::PHB) && !active.dead {
-            if permanent || firmware.needs_mmio(&self.phb) {
+            if active.configure.is_none() && (permanent || firmware.needs_mmio(&self.phb)) {
                 self.before_change(&active.target, now);
                 let result = firmware.thaw(&active.target, Thaw::Mmio);
                 self.tell_failed(active, result, now);
             }
-            let result = firmware.configure(&active.target);
-            self.tell_failed(active, result, now);
+            let configured = self.configure(active, now);
+            if configured != Input::Done {
+                return configured;
+            }
             self.log_devices(active, permanent, now);
         }
         self.print_diag(now);
+        if permanent && !active.dead {
+            self.print_fetched(&active.target, Severity::Permanent, now);
+        }
+        Input::Done
+    }
+
+    /// Begins to set bridges up, or goes on with it. What firmware refuses is told, and no reason to
+    /// stop.
+    fn configure(&self, active: &mut Active<'r, P>, now: Time) -> Input {
+        let firmware = self.platform.firmware();
+        let mut configure =
+            active.configure.take().unwrap_or_else(|| firmware.begin_configure(&active.target));
+        match firmware.poll_configure(&mut configure, now) {
+            ConfigurePoll::Wait { until, why } => {
+                active.configure = Some(configure);
+                return Input::Later { until, why };
+            }
+            ConfigurePoll::Done => {}
+            ConfigurePoll::Failed(error) => self.tell_call(Some(active.id), error, now),
+        }
         Input::Done
     }
 

@@ -191,7 +191,8 @@ impl<'r, P: Platform> Worker<'r, P> {
     fn activate(&mut self, target: PeTarget, machine: Recovery<'r, P::Env>, dead: bool, now: Time) {
         self.serial = self.serial.saturating_add(1);
         let id = RecoveryId { tree: self.phb.tree, serial: self.serial };
-        let active = Active { id, target, machine, reset: None, job: None, dead, told: None };
+        let active =
+            Active { id, target, machine, reset: None, configure: None, job: None, dead, told: None };
         self.tell(&active, What::Progress(Progress::Began), now);
         self.active = Some(active);
     }

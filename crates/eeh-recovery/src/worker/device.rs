@@ -129,7 +129,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let name = facts.driver.map_or(crate::DriverName::EMPTY, |driver| driver.name);
         let event = match answer {
             JobAnswer::Reported(result) => {
-                self.heard(facts.id, handler, result);
+                self.heard(active, facts.id, handler, result, now);
                 DeviceEvent::Reports(name, result)
             }
             JobAnswer::NoHandler => DeviceEvent::Reports(name, ErsResult::None),
@@ -142,8 +142,9 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.tell_device(active, facts.name(), event, now);
     }
 
-    /// A handler was called: remembers that it was, and sends the uevent.
-    fn heard(&self, id: DeviceId, handler: Handler, result: ErsResult) {
+    /// A handler was called: remembers that it was, sends the uevent, and tells firmware of a driver
+    /// that goes on.
+    fn heard(&self, active: &Active<'r, P>, id: DeviceId, handler: Handler, result: ErsResult, now: Time) {
         let told = match handler {
             Handler::ErrorDetected(ChannelState::PermFailure) => Some(ErsResult::Disconnect),
             Handler::ErrorDetected(ChannelState::Frozen | ChannelState::Normal) => Some(result),
@@ -157,8 +158,13 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             guard.device(id).and_then(|device| device.platform())
         };
-        if let (Some(device), Some(result)) = (device, told) {
+        let Some(device) = device else { return };
+        if let Some(result) = told {
             self.platform.core().uevent(&device, result);
+        }
+        if handler == Handler::Resume {
+            let result = self.platform.core().notify_resume(&device);
+            self.tell_failed(active, result, now);
         }
     }
 }

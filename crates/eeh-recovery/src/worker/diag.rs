@@ -2,7 +2,7 @@
 //! A PHB's error data, fetched before anything that overwrites them is done.
 //!
 //! Every call that changes state on a PHB may clear its error registers, and one set of registers
-//! serves all its PEs. So data are fetched when a recovery begins; and before it changes anything
+//! serves all its PEs, unless firmware keeps a log of each ([`ErrorLog::is_shared`]). So data are fetched when a recovery begins; and before it changes anything
 //! while another freeze waits, into the second buffer, for that one's recovery. Data that were
 //! fetched tell of every freeze since the change before them; a freeze that no data tell of is lost.
 
@@ -10,7 +10,7 @@ use eeh_pe::{Env, Time};
 
 use super::{Worker, WorkerStorage};
 use crate::observe::{FirmwareEvent, Observer, Subject, What};
-use crate::{ErrorLog, PeTarget, Platform};
+use crate::{ErrorLog, PeTarget, Platform, Severity};
 
 /// Room for a PHB's error data: those of a PHB4, the longest, are 8576 bytes. C:
 /// `ibm,phb-diag-data-size`
@@ -88,6 +88,10 @@ impl<P: Platform> Worker<'_, P> {
     /// Fetches the data of a freeze found at `found`, when its recovery begins.
     pub(super) fn fetch_diag(&mut self, target: &PeTarget, found: Time, now: Time) {
         self.diag.current.len = 0;
+        let firmware = self.platform.firmware();
+        if !firmware.is_shared(&self.phb) {
+            return self.capture(target, Severity::Temporary, now);
+        }
         if let Some(span) = self.diag.waiting_span.filter(|span| span.covers(found)) {
             core::mem::swap(&mut self.diag.waiting, &mut self.diag.current);
             self.diag.waiting_span = None;
@@ -104,22 +108,30 @@ impl<P: Platform> Worker<'_, P> {
             return;
         }
         self.diag.current_span = Some(Span { after: self.diag.changed, until: now });
-        let firmware = self.platform.firmware();
-        match firmware.capture(target, &mut self.diag.current.bytes) {
+        self.capture(target, Severity::Temporary, now);
+    }
+
+    /// Fetches data into the buffer that is printed next.
+    fn capture(&mut self, target: &PeTarget, severity: Severity, now: Time) {
+        match self.platform.firmware().capture(target, severity, &mut self.diag.current.bytes) {
             Ok(len) => self.diag.current.len = len.min(SIZE),
-            Err(error) => self.tell_call(None, error, now),
+            Err(error) => {
+                self.diag.current.len = 0;
+                self.tell_call(None, error, now);
+            }
         }
     }
 
     /// Something on the PHB is about to change: fetches the data of a freeze that waits.
     pub(super) fn before_change(&mut self, target: &PeTarget, now: Time) {
-        let waits = self.tree.lock().has_report();
-        if waits && self.diag.waiting_span.is_none() {
-            let firmware = self.platform.firmware();
-            if let Ok(len) = firmware.capture(target, &mut self.diag.waiting.bytes) {
-                self.diag.waiting.len = len.min(SIZE);
-                self.diag.waiting_span = Some(Span { after: self.diag.changed, until: now });
-            }
+        let firmware = self.platform.firmware();
+        let waits = firmware.is_shared(&self.phb) && self.tree.lock().has_report();
+        if waits
+            && self.diag.waiting_span.is_none()
+            && let Ok(len) = firmware.capture(target, Severity::Temporary, &mut self.diag.waiting.bytes)
+        {
+            self.diag.waiting.len = len.min(SIZE);
+            self.diag.waiting_span = Some(Span { after: self.diag.changed, until: now });
         }
         self.diag.changed = Some(now);
     }
@@ -129,14 +141,9 @@ impl<P: Platform> Worker<'_, P> {
         self.diag.waiting_span = None;
     }
 
-    /// Fetches and prints data that belong to no PE of ours.
-    pub(super) fn print_unowned(&mut self, target: &PeTarget, now: Time) {
-        let firmware = self.platform.firmware();
-        let len = match firmware.capture(target, &mut self.diag.current.bytes) {
-            Ok(len) => len.min(SIZE),
-            Err(error) => return self.tell_call(None, error, now),
-        };
-        self.diag.current.len = len;
+    /// Fetches and prints data: those that belong to no PE of ours, or those of one that is given up.
+    pub(super) fn print_fetched(&mut self, target: &PeTarget, severity: Severity, now: Time) {
+        self.capture(target, severity, now);
         self.print_diag(now);
     }
 

@@ -21,9 +21,11 @@ pub use diag::DiagBuffer;
 use jobs::Running;
 
 use crate::machine::{Input, Note, Poll, Recovery};
-use crate::observe::{Event, Observer, Outcome, Progress, RecoveryId, Subject, What};
+use crate::observe::{Event, Observer, Outcome, Progress, RecoveryId, ResetEvent, Subject, What};
 use crate::targets::phb_target;
-use crate::{ErrorSource, JobAnswer, JobId, PeTarget, PhbTarget, Platform, SlotControl, Wait, Wake};
+use crate::{
+    ErrorSource, JobAnswer, JobId, PeTarget, PhbTarget, Platform, SlotControl, SlotState, Wait, Wake,
+};
 
 /// What the environment's loop does after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,12 +61,16 @@ pub struct WorkerStorage<E: Env> {
 /// The type of a reset attempt of a platform's firmware.
 type ResetOf<P> = <<P as Platform>::Firmware as SlotControl>::Reset;
 
+/// The type of a configuration of bridges of a platform's firmware.
+type ConfigureOf<P> = <<P as Platform>::Firmware as SlotControl>::Configure;
+
 /// A recovery under way, and what was begun for it.
 struct Active<'r, P: Platform> {
     id: RecoveryId,
     target: PeTarget,
     machine: Recovery<'r, P::Env>,
     reset: Option<ResetOf<P>>,
+    configure: Option<ConfigureOf<P>>,
     job: Option<Running>,
     /// Firmware calls the PHB dead: nothing is done to it any more.
     dead: bool,
@@ -232,6 +238,10 @@ impl<'r, P: Platform> Worker<'r, P> {
             Note::Entered(phase) => self.tell(active, What::Progress(Progress::Entered(phase)), now),
             Note::Step(step) => self.tell(active, What::Step(step), now),
             Note::Reset(reset) => self.tell(active, What::Reset(reset), now),
+            Note::SlotInactive { state, attempt } => {
+                let bits = self.platform.firmware().linux_bits(state);
+                self.tell(active, What::Reset(ResetEvent::SlotInactive { state, bits, attempt }), now);
+            }
             Note::Device(bdf, pe, event) => {
                 self.tell_of(Some(active.id), Subject::Device(bdf, pe), What::Device(event), now);
             }

@@ -10,7 +10,7 @@ use eeh_pe::{Detection, Isolate, PeFlags, PeNumber, Time};
 use super::{Worker, subject};
 use crate::observe::{FirmwareEvent, What};
 use crate::targets::pe_target;
-use crate::{ErrorSource, Location, NextError, PciCore, PeTarget, Platform, Wake};
+use crate::{ErrorSource, Location, NextError, PciCore, PeTarget, Platform, Severity, Wake};
 
 /// Errors to print and forget, or of PEs that nobody has, that are taken in a row: firmware that
 /// never comes to an end is left to the next interrupt.
@@ -64,7 +64,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             NextError::None => Asked::Nothing,
             NextError::Informative => {
                 self.tell_firmware(phb_pe, FirmwareEvent::Informative(location), now);
-                self.print_unowned(&phb_pe, now);
+                self.print_fetched(&phb_pe, Severity::Temporary, now);
                 Asked::Handled
             }
             NextError::FrozenPe(number) => self.frozen(phb_pe, number, location, now),
@@ -107,7 +107,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         };
         let Some((target, flags, device)) = found else {
             self.tell_firmware(phb_pe, FirmwareEvent::ClearUnknown { number, phb }, now);
-            self.print_unowned(&phb_pe, now);
+            self.print_fetched(&phb_pe, Severity::Temporary, now);
             if let Err(error) = self.platform.firmware().clear_unknown(&self.phb, number) {
                 self.tell_call(None, error, now);
                 return Asked::Nothing;

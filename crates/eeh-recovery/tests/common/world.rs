@@ -56,6 +56,12 @@ pub struct State {
     pub params: Params,
     pub enabled: bool,
     pub capture: Option<usize>,
+    /// Firmware keeps a log of each PE.
+    pub own_logs: bool,
+    /// What a configuration of bridges answers, once each, before it is done: busy for as long, or not.
+    pub configures: VecDeque<Result<Duration, FirmwareError>>,
+    /// What firmware says to a driver that goes on.
+    pub resume_refused: Option<FirmwareError>,
 }
 
 #[derive(Default)]
@@ -190,6 +196,7 @@ impl World {
 
 impl SlotControl for World {
     type Reset = Reset;
+    type Configure = PeNumber;
     fn thaw(&self, pe: &PeTarget, what: Thaw) -> Result<(), FirmwareError> {
         self.call(format!("thaw {:x} {what:?}", pe.number.0));
         let mut state = self.get();
@@ -244,9 +251,16 @@ impl SlotControl for World {
             state.calls.push("release".into());
         }
     }
-    fn configure(&self, pe: &PeTarget) -> Result<(), FirmwareError> {
-        self.call(format!("configure {:x}", pe.number.0));
-        Ok(())
+    fn begin_configure(&self, pe: &PeTarget) -> PeNumber {
+        pe.number
+    }
+    fn poll_configure(&self, configure: &mut PeNumber, now: Time) -> ConfigurePoll {
+        self.call(format!("configure {:x}", configure.0));
+        match self.get().configures.pop_front() {
+            None => ConfigurePoll::Done,
+            Some(Ok(busy)) => ConfigurePoll::Wait { until: now.after(busy), why: Wait::RtasBusy },
+            Some(Err(error)) => ConfigurePoll::Failed(error),
+        }
     }
     fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError> {
         self.call(format!("reinit {}", device.bdf));
@@ -255,7 +269,11 @@ impl SlotControl for World {
 }
 
 impl ErrorLog for World {
-    fn capture(&self, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+        if severity == Severity::Permanent {
+            self.call(format!("capture {:x} for good", pe.number.0));
+            return Ok(0);
+        }
         self.call(format!("capture {:x}", pe.number.0));
         let len = self.get().capture.unwrap_or(4);
         buffer[..len].fill(7);
@@ -263,6 +281,9 @@ impl ErrorLog for World {
     }
     fn print(&self, _: &PhbTarget, data: &[u8], line: &mut dyn FnMut(Arguments<'_>)) {
         line(format_args!("diag {} bytes", data.len()));
+    }
+    fn is_shared(&self, _: &PhbTarget) -> bool {
+        !self.get().own_logs
     }
     fn needs_mmio(&self, _: &PhbTarget) -> bool {
         false
@@ -310,6 +331,10 @@ impl PciCore<TestEnv> for World {
     }
     fn uevent(&self, device: &Arc<Dev>, result: ErsResult) {
         self.call(format!("uevent {} {result}", device.bdf));
+    }
+    fn notify_resume(&self, device: &Arc<Dev>) -> Result<(), FirmwareError> {
+        self.call(format!("notify_resume {}", device.bdf));
+        self.get().resume_refused.map_or(Ok(()), Err)
     }
 }
 

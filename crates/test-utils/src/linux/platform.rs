@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use eeh_pe::{Time, TreeId};
 use eeh_powernv::{PhbFacts, PhbModel, Phbs, PowerNv};
 use eeh_recovery::{
-    ChannelState, Driver, DriverName, ErsResult, Handlers, Helper, Job, JobId, Location, Params, PciCore,
-    PhbTarget, Platform, Wake,
+    ChannelState, Driver, DriverName, ErsResult, FirmwareError, Handlers, Helper, Job, JobId, Location,
+    Params, PciCore, PhbTarget, Platform, Wake,
 };
 
 use super::SimLinux;
@@ -205,5 +205,9 @@ impl PciCore<SimEnv> for SimLinux {
 
     fn uevent(&self, device: &Device, _result: ErsResult) {
         device.count_uevent();
+    }
+
+    fn notify_resume(&self, _device: &Device) -> Result<(), FirmwareError> {
+        Ok(())
     }
 }
