@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A place of the registry, occupied by one PHB's tree at a time.
 
-use crate::env::{Env, Lock};
+use crate::env::{Env, Lock, LockName};
 use crate::flags::PeType;
 use crate::id::{DeviceId, PeId, PeNumber, PhbNumber, TreeId};
 use crate::latch::Latch;
@@ -70,17 +70,20 @@ impl<E: Env> TreeCell<E> {
             devices: Slots::new(devices),
             pending: Stack::new(),
             map: Once::new(),
-            map_writer: E::Mutex::new(()),
-            inner: E::Lock::new(Inner {
-                pes: Links::new(pe_links),
-                devices: Links::new(device_links),
-                root: None,
-                hold: 0,
-                next_birth: 0,
-                queue: crate::links::List::default(),
-                windows: [None; 4],
-                sweeps: 0,
-            }),
+            map_writer: E::Mutex::new((), LockName::Map),
+            inner: E::Lock::new(
+                Inner {
+                    pes: Links::new(pe_links),
+                    devices: Links::new(device_links),
+                    root: None,
+                    hold: 0,
+                    next_birth: 0,
+                    queue: crate::links::List::default(),
+                    windows: [None; 4],
+                    sweeps: 0,
+                },
+                LockName::Tree,
+            ),
         }
     }
 

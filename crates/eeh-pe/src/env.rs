@@ -5,6 +5,17 @@ use core::ops::DerefMut;
 
 use crate::word::{COUNT_BITS as WORD_COUNT_BITS, GENERATION_BITS as WORD_GENERATION_BITS};
 
+/// What a lock guards: the three that there are, for an environment that tells locks apart (lockdep).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum LockName {
+    /// The registry, while PHBs are added or removed. An [`Env::Mutex`].
+    Registry,
+    /// A PHB's address map, while it is written; taken inside the former. An [`Env::Mutex`].
+    Map,
+    /// The links of a PHB's tree; taken inside both. An [`Env::Lock`].
+    Tree,
+}
+
 /// A lock that holds its data.
 ///
 /// # Context
@@ -20,7 +31,7 @@ pub trait Lock<T>: Sync {
         T: 'a;
 
     /// A lock around `value`, not held.
-    fn new(value: T) -> Self;
+    fn new(value: T, name: LockName) -> Self;
 
     /// Waits for the lock and takes it.
     fn lock(&self) -> Self::Guard<'_>;

@@ -3,7 +3,7 @@
 
 use crate::cell::{BUILDING, TreeCell, unpack_pe};
 use crate::device::{DeviceView, PeView};
-use crate::env::{Env, Lock, max_holds};
+use crate::env::{Env, Lock, LockName, max_holds};
 use crate::flags::{DeviceFlags, PeFlags};
 use crate::hold::{DeviceHold, PeHold};
 use crate::id::{Bdf, DeviceId, PeId, PhbNumber, TreeId};
@@ -36,7 +36,7 @@ impl<E: Env> Registry<E> {
         Self {
             cells: storage.cells,
             windows: Latch::new(storage.windows),
-            writer: E::Mutex::new(()),
+            writer: E::Mutex::new((), LockName::Registry),
             stats: Stats::new(storage.stats),
         }
     }

@@ -6,7 +6,9 @@ use core::cell::Cell;
 use core::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard};
 
-use eeh_pe::{Bdf, DeviceInfo, Env, Lock, Memory, PeNumber, PeSpec, PeType, PhbInfo, PhbNumber, Registry};
+use eeh_pe::{
+    Bdf, DeviceInfo, Env, Lock, LockName, Memory, PeNumber, PeSpec, PeType, PhbInfo, PhbNumber, Registry,
+};
 use eeh_pe::{RegistryLimits, RegistryStorage, Time, TreeStorage};
 
 thread_local! {
@@ -25,7 +27,7 @@ impl<T: Send> Lock<T> for Known<T> {
     where
         T: 'a;
 
-    fn new(value: T) -> Self {
+    fn new(value: T, _name: LockName) -> Self {
         Self(Mutex::new(value))
     }
 

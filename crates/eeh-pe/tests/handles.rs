@@ -155,3 +155,22 @@ fn a_recovery_that_is_over_says_nothing_about_its_successor() {
     tree.lock().clear_subtree(bridge.pe, PeFlags::INHERITED, Passed::Include);
     assert!(registry.peek(successor.pe).unwrap().flags.contains(PeFlags::ISOLATED));
 }
+
+#[test]
+fn a_short_name_is_as_good_as_a_handle() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let a = insert(&tree, 0x100, 5, None);
+    let (device, pe) = (a.device.slot_name(), a.pe.slot_name());
+    assert_eq!((registry.device_named(device), registry.pe_named(pe)), (Some(a.device), Some(a.pe)));
+    drop(tree.remove_device(a.device, seconds(1)));
+    assert_eq!((registry.device_named(device), registry.pe_named(pe)), (None, None));
+    drop(registry.remove_phb(tree.id(), seconds(2)));
+    drop(tree);
+    // The next PHB moves into the place, with devices in the same slots.
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let b = insert(&tree, 0x100, 5, None);
+    assert_eq!(b.device.slot_name().index, device.index);
+    assert_eq!((registry.device_named(device), registry.pe_named(pe)), (None, None));
+    assert_eq!(registry.device_named(b.device.slot_name()), Some(b.device));
+}

@@ -2,6 +2,22 @@
 //! Linux implementation of the EEH environment traits.
 //!
 //! Empty on a host: what belongs here uses the kernel's own crate and is built by Kbuild, with
-//! `CONFIG_EEH_RUST`. None of it is written yet.
+//! `CONFIG_EEH_RUST` (`crates/kernel-shim/linux/eeh-rs`). It decides nothing about detection or
+//! recovery: it says how Linux does what eeh-recovery asks for, and gives C its functions.
+//!
+//! The only crate with unsafe code: everything else here talks to C through it.
 #![no_std]
 #![cfg(CONFIG_EEH_RUST)]
+
+mod bindings;
+mod env;
+mod lock;
+mod pci;
+mod platform;
+mod state;
+mod storage;
+mod token;
+
+pub(crate) use env::KernelEnv;
+pub(crate) use platform::KernelPlatform;
+pub(crate) use state::{MAX_PHBS, platform, registry};

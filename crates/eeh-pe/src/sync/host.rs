@@ -2,7 +2,7 @@
 //! The host's set-once cell and lock: `spin`.
 
 use super::portable::wrote;
-use crate::env::Lock;
+use crate::env::{Lock, LockName};
 
 /// A cell written once, then read by everyone without a lock.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl<T: Send> Lock<T> for SpinLock<T> {
     where
         T: 'a;
 
-    fn new(value: T) -> Self {
+    fn new(value: T, _name: LockName) -> Self {
         Self(spin::Mutex::new(value))
     }
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use loom::sync::{Mutex, MutexGuard};
 
 use super::{Acquire, AtomicU32, Release};
-use crate::env::Lock;
+use crate::env::{Lock, LockName};
 
 /// A cell written once, then read by everyone without a lock.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl<T: Send> Lock<T> for LoomLock<T> {
     where
         T: 'a;
 
-    fn new(value: T) -> Self {
+    fn new(value: T, _name: LockName) -> Self {
         Self(Mutex::new(value))
     }
 

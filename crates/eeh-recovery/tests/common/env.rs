@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use eeh_pe::{Env, Lock, Memory};
+use eeh_pe::{Env, Lock, LockName, Memory};
 
 use super::world::Dev;
 
@@ -15,7 +15,7 @@ impl<T: Send> Lock<T> for StdLock<T> {
     where
         Self: 'a,
         T: 'a;
-    fn new(value: T) -> Self {
+    fn new(value: T, _name: LockName) -> Self {
         Self(Mutex::new(value))
     }
     fn lock(&self) -> MutexGuard<'_, T> {

@@ -5,7 +5,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eeh_pe::{Env, Lock, Memory};
+use eeh_pe::{Env, Lock, LockName, Memory};
 
 use super::device::SimDevice;
 
@@ -28,7 +28,7 @@ impl<T: Send> Lock<T> for SpinLock<T> {
     where
         T: 'a;
 
-    fn new(value: T) -> Self {
+    fn new(value: T, _name: LockName) -> Self {
         Self(spin::Mutex::new(value))
     }
 
@@ -52,7 +52,7 @@ impl<T: Send> Lock<T> for SleepMutex<T> {
     where
         T: 'a;
 
-    fn new(value: T) -> Self {
+    fn new(value: T, _name: LockName) -> Self {
         Self(Mutex::new(value))
     }
 

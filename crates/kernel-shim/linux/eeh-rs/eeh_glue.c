@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What Rust cannot name of C: inline functions, macros, lock classes. No function makes more than one call. */
+#include <linux/export.h>
+#include <linux/hardirq.h>
+#include <linux/io.h>
+#include <linux/pci.h>
+#include <linux/smp.h>
+
+#include <asm/eeh.h>
+#include <asm/firmware.h>
+#include <asm/machdep.h>
+#include <asm/pci-bridge.h>
+#include <asm/ppc-pci.h>
+
+#include "eeh_glue.h"
+
+/* Objects that others use by name. */
+int eeh_subsystem_flags;
+EXPORT_SYMBOL(eeh_subsystem_flags);
+DEFINE_RAW_SPINLOCK(confirm_error_lock);
+EXPORT_SYMBOL_GPL(confirm_error_lock);
+
+void eeh_glue_init_tree_lock(raw_spinlock_t *eeh_tree)
+{
+	raw_spin_lock_init(eeh_tree);
+}
+
+void eeh_glue_init_mailbox_lock(raw_spinlock_t *eeh_mailbox)
+{
+	raw_spin_lock_init(eeh_mailbox);
+}
+
+void eeh_glue_init_registry_mutex(struct mutex *eeh_registry)
+{
+	mutex_init(eeh_registry);
+}
+
+void eeh_glue_init_map_mutex(struct mutex *eeh_map)
+{
+	mutex_init(eeh_map);
+}
+
+unsigned long eeh_glue_raw_lock(raw_spinlock_t *lock)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(lock, flags);
+	return flags;
+}
+
+void eeh_glue_raw_unlock(raw_spinlock_t *lock, unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(lock, flags);
+}
+
+/* mutex_lock is a macro under lockdep. */
+void eeh_glue_mutex_lock(struct mutex *lock)
+{
+	mutex_lock(lock);
+}
+
+bool eeh_glue_in_nmi(void)
+{
+	return in_nmi();
+}
+
+unsigned int eeh_glue_cpu(void)
+{
+	return raw_smp_processor_id();
+}
+
+bool eeh_glue_is_powernv(void)
+{
+	return machine_is(powernv);
+}
+
+bool eeh_glue_is_pseries(void)
+{
+	return machine_is(pseries);
+}
+
+bool eeh_glue_has_opal(void)
+{
+	return firmware_has_feature(FW_FEATURE_OPAL);
+}
+
+struct pci_controller *eeh_glue_bus_to_host(const struct pci_bus *bus)
+{
+	return pci_bus_to_host(bus);
+}

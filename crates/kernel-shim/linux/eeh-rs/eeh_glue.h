@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What Rust cannot name of C: inline functions, macros, lock classes. No function makes more than one call. */
+#ifndef _EEH_GLUE_H
+#define _EEH_GLUE_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+
+struct pci_bus;
+struct pci_controller;
+
+/* Locks. Each init function is a lockdep class. */
+void eeh_glue_init_tree_lock(raw_spinlock_t *eeh_tree);
+void eeh_glue_init_mailbox_lock(raw_spinlock_t *eeh_mailbox);
+void eeh_glue_init_registry_mutex(struct mutex *eeh_registry);
+void eeh_glue_init_map_mutex(struct mutex *eeh_map);
+unsigned long eeh_glue_raw_lock(raw_spinlock_t *lock);
+void eeh_glue_raw_unlock(raw_spinlock_t *lock, unsigned long flags);
+void eeh_glue_mutex_lock(struct mutex *lock);
+
+/* Context */
+bool eeh_glue_in_nmi(void);
+unsigned int eeh_glue_cpu(void);
+
+/* Machine */
+bool eeh_glue_is_powernv(void);
+bool eeh_glue_is_pseries(void);
+bool eeh_glue_has_opal(void);
+struct pci_controller *eeh_glue_bus_to_host(const struct pci_bus *bus);
+
+#endif

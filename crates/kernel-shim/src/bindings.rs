@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! C's types, constants and functions: the kernel crate's, and what it lacks.
+
+pub(crate) use generated::*;
+pub(crate) use kernel::bindings::*;
+
+/// Made by bindgen from `linux/eeh-rs/bindings_helper.h`.
+mod generated {
+    #![expect(
+        non_camel_case_types,
+        non_upper_case_globals,
+        non_snake_case,
+        dead_code,
+        missing_docs,
+        clippy::all,
+        unsafe_op_in_unsafe_fn,
+        reason = "generated"
+    )]
+
+    // Types that the kernel crate has are taken from there.
+    use kernel::bindings::*;
+    use kernel::ffi;
+
+    include!(env!("EEH_BINDINGS"));
+}

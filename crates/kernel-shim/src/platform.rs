@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Linux as the environment of detection and recovery.
+
+use eeh_pe::Time;
+use eeh_recovery::{Params, Platform};
+
+use crate::env::KernelEnv;
+use crate::firmware::Firmware;
+use crate::mailbox::{KernelHelper, KernelWake};
+use crate::observer::KernelObserver;
+use crate::{params, pci, state, time};
+
+/// Linux: what it has one of has no size here.
+pub(crate) struct KernelPlatform {
+    pub(crate) firmware: Firmware,
+}
+
+impl Platform for KernelPlatform {
+    type Env = KernelEnv;
+    type Firmware = Firmware;
+    type Core = pci::Core;
+    type Helper = KernelHelper;
+    type Wake = KernelWake;
+    type Observer = KernelObserver;
+
+    fn firmware(&self) -> &Firmware {
+        &self.firmware
+    }
+    fn core(&self) -> &pci::Core {
+        &pci::Core
+    }
+    fn helper(&self) -> &KernelHelper {
+        &KernelHelper
+    }
+    fn wake(&self) -> &KernelWake {
+        &KernelWake
+    }
+    fn observer(&self) -> &KernelObserver {
+        &KernelObserver
+    }
+    fn params(&self) -> Params {
+        params::current()
+    }
+    fn enabled(&self) -> bool {
+        state::enabled()
+    }
+    fn now(&self) -> Time {
+        time::now()
+    }
+}

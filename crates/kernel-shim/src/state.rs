@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What there is one of: the registry, the platform, the subsystem's flags.
+
+use eeh_pe::Registry;
+use kernel::sync::SetOnce;
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
+
+use crate::bindings;
+use crate::env::KernelEnv;
+use crate::platform::KernelPlatform;
+
+/// Places for PHBs, dead but referenced ones included.
+pub(crate) const MAX_PHBS: usize = 256;
+
+/// All of EEH, made once at boot and never given back.
+pub(crate) struct Eeh {
+    pub(crate) registry: Registry<KernelEnv>,
+    pub(crate) platform: KernelPlatform,
+}
+
+static EEH: SetOnce<Eeh> = SetOnce::new();
+
+/// The trees of PEs; `None` until EEH is started.
+///
+/// # Context
+///
+/// Any, NMI included.
+#[inline]
+pub(crate) fn registry() -> Option<&'static Registry<KernelEnv>> {
+    EEH.as_ref().map(|eeh| &eeh.registry)
+}
+
+/// The platform; `None` until EEH is started.
+///
+/// # Context
+///
+/// Any, NMI included.
+#[inline]
+pub(crate) fn platform() -> Option<&'static KernelPlatform> {
+    EEH.as_ref().map(|eeh| &eeh.platform)
+}
+
+/// Registry and platform together.
+#[inline]
+pub(crate) fn eeh() -> Option<&'static Eeh> {
+    EEH.as_ref()
+}
+
+/// Makes EEH known; `false` when it was started before.
+pub(crate) fn publish(eeh: Eeh) -> bool {
+    EEH.populate(eeh)
+}
+
+/// C's `eeh_subsystem_flags`. C reads it as a plain `int` in every MMIO read; only this crate
+/// writes it.
+fn flags() -> &'static Atomic<i32> {
+    // SAFETY: the object is C's, aligned, and lives for ever. C only reads it, with plain loads that
+    // cannot tear; all writes are these atomic ones.
+    unsafe { Atomic::from_ptr(&raw mut bindings::eeh_subsystem_flags) }
+}
+
+/// Whether a flag of the subsystem is set (`EEH_ENABLED` and others). C: `eeh_has_flag`
+///
+/// # Context
+///
+/// Any.
+#[inline]
+pub(crate) fn has_flag(flag: u32) -> bool {
+    flags().load(Relaxed).cast_unsigned() & flag != 0
+}
+
+/// Sets flags. C: `eeh_add_flag`
+pub(crate) fn add_flag(flag: u32) {
+    change(|now| now | flag.cast_signed());
+}
+
+/// Clears flags. C: `eeh_clear_flag`
+pub(crate) fn clear_flag(flag: u32) {
+    change(|now| now & !flag.cast_signed());
+}
+
+fn change(to: impl Fn(i32) -> i32) {
+    loop {
+        let now = flags().load(Relaxed);
+        if flags().cmpxchg(now, to(now), Full).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Whether EEH looks for errors. C: `eeh_enabled`
+///
+/// # Context
+///
+/// Any.
+#[inline]
+pub(crate) fn enabled() -> bool {
+    let now = flags().load(Relaxed).cast_unsigned();
+    now & (bindings::EEH_ENABLED | bindings::EEH_FORCE_DISABLED) == bindings::EEH_ENABLED
+}
