@@ -17,6 +17,8 @@ pub(crate) enum Class {
     Tree,
     /// The lock of a mailbox.
     Mailbox,
+    /// The lock that a mutex is initialised under.
+    Setup,
 }
 
 /// A raw spinlock that keeps interrupts off while it is held.
@@ -31,18 +33,19 @@ pub(crate) struct RawLock<T> {
 
 // SAFETY: the lock gives one thread at a time access to the value, which may change threads.
 unsafe impl<T: Send> Sync for RawLock<T> {}
-// SAFETY: the raw lock is not tied to a thread while nobody holds it, and only then it is moved.
+// SAFETY: the raw lock is tied to no thread while nobody holds it, and only then it moves.
 unsafe impl<T: Send> Send for RawLock<T> {}
 
 impl<T> RawLock<T> {
-    /// A lock around `value`, not held. It may be moved until it is first taken: a raw spinlock
-    /// has no pointer to itself.
+    /// A lock around `value`, not held. It may move while nobody holds it: a raw spinlock knows a
+    /// constant, its owner while it is held, and its lockdep class, but not its own address.
     pub(crate) fn new(value: T, class: Class) -> Self {
         let mut raw = MaybeUninit::zeroed();
         // SAFETY: `raw` is valid for writes of a lock, which nobody else sees yet.
         match class {
             Class::Tree => unsafe { bindings::eeh_glue_init_tree_lock(raw.as_mut_ptr()) },
             Class::Mailbox => unsafe { bindings::eeh_glue_init_mailbox_lock(raw.as_mut_ptr()) },
+            Class::Setup => unsafe { bindings::eeh_glue_init_setup_lock(raw.as_mut_ptr()) },
         }
         // SAFETY: the call above has made it a lock.
         let raw = unsafe { raw.assume_init() };
@@ -104,18 +107,45 @@ impl<T: Send> Lock<T> for RawLock<T> {
 
 /// A mutex of the kernel.
 ///
+/// `struct mutex` may not move once it is initialised (with debugging it knows its address), and
+/// [`Lock::new`] cannot pin; so it is initialised in its final place, when it is first taken.
+///
 /// # Context
 ///
 /// May sleep.
 pub(crate) struct SleepLock<T> {
-    raw: UnsafeCell<bindings::mutex>,
+    name: LockName,
+    /// Whether `raw` is initialised; held while it is.
+    ready: RawLock<bool>,
+    raw: UnsafeCell<MaybeUninit<bindings::mutex>>,
     value: UnsafeCell<T>,
 }
 
 // SAFETY: the mutex gives one thread at a time access to the value, which may change threads.
 unsafe impl<T: Send> Sync for SleepLock<T> {}
-// SAFETY: a mutex that nobody holds or waits for has no pointer to itself and no owner.
+// SAFETY: as above. A lock that was taken is shared, so it does not move until nobody takes it again.
 unsafe impl<T: Send> Send for SleepLock<T> {}
+
+impl<T> SleepLock<T> {
+    /// The mutex, initialised.
+    fn raw(&self) -> *mut bindings::mutex {
+        let raw: *mut bindings::mutex = self.raw.get().cast();
+        let mut ready = self.ready.lock();
+        if !*ready {
+            // SAFETY: `raw` is valid for writes and nobody else touches it while `ready` is held and
+            // false. `self` is borrowed by whoever takes the mutex, and in its final place by then:
+            // a registry is made before it is published, and its mutexes are taken after.
+            unsafe {
+                match self.name {
+                    LockName::Registry => bindings::eeh_glue_init_registry_mutex(raw),
+                    LockName::Map | LockName::Tree => bindings::eeh_glue_init_map_mutex(raw),
+                }
+            }
+            *ready = true;
+        }
+        raw
+    }
+}
 
 /// A mutex, held by this task.
 pub(crate) struct SleepGuard<'a, T> {
@@ -142,7 +172,7 @@ impl<T> DerefMut for SleepGuard<'_, T> {
 impl<T> Drop for SleepGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this task took the mutex, and only this guard releases it.
-        unsafe { bindings::mutex_unlock(self.lock.raw.get()) };
+        unsafe { bindings::mutex_unlock(self.lock.raw.get().cast()) };
     }
 }
 
@@ -152,22 +182,19 @@ impl<T: Send> Lock<T> for SleepLock<T> {
     where
         T: 'a;
 
-    /// A mutex around `value`. It may be moved until it is first taken.
     fn new(value: T, name: LockName) -> Self {
-        let mut raw = MaybeUninit::zeroed();
-        // SAFETY: `raw` is valid for writes of a mutex, which nobody else sees yet.
-        match name {
-            LockName::Registry => unsafe { bindings::eeh_glue_init_registry_mutex(raw.as_mut_ptr()) },
-            LockName::Map | LockName::Tree => unsafe { bindings::eeh_glue_init_map_mutex(raw.as_mut_ptr()) },
+        Self {
+            name,
+            ready: RawLock::new(false, Class::Setup),
+            raw: UnsafeCell::new(MaybeUninit::uninit()),
+            value: UnsafeCell::new(value),
         }
-        // SAFETY: the call above has made it a mutex.
-        let raw = unsafe { raw.assume_init() };
-        Self { raw: UnsafeCell::new(raw), value: UnsafeCell::new(value) }
     }
 
     fn lock(&self) -> SleepGuard<'_, T> {
-        // SAFETY: `new` has initialised the mutex, and it lives as long as `self`.
-        unsafe { bindings::eeh_glue_mutex_lock(self.raw.get()) };
+        let raw = self.raw();
+        // SAFETY: it is initialised, and stays where it is while `self` is borrowed.
+        unsafe { bindings::eeh_glue_mutex_lock(raw) };
         SleepGuard { lock: self, here: PhantomData }
     }
 }

@@ -8,7 +8,8 @@ use crate::env::KernelEnv;
 use crate::firmware::Firmware;
 use crate::mailbox::{KernelHelper, KernelWake};
 use crate::observer::KernelObserver;
-use crate::{params, pci, state, time};
+use crate::pci_core::KernelCore;
+use crate::{params, state, time};
 
 /// Linux: what it has one of has no size here.
 pub(crate) struct KernelPlatform {
@@ -18,7 +19,7 @@ pub(crate) struct KernelPlatform {
 impl Platform for KernelPlatform {
     type Env = KernelEnv;
     type Firmware = Firmware;
-    type Core = pci::Core;
+    type Core = KernelCore;
     type Helper = KernelHelper;
     type Wake = KernelWake;
     type Observer = KernelObserver;
@@ -26,8 +27,8 @@ impl Platform for KernelPlatform {
     fn firmware(&self) -> &Firmware {
         &self.firmware
     }
-    fn core(&self) -> &pci::Core {
-        &pci::Core
+    fn core(&self) -> &KernelCore {
+        &KernelCore
     }
     fn helper(&self) -> &KernelHelper {
         &KernelHelper

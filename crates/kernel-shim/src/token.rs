@@ -7,10 +7,9 @@
 //! place, 16 of the index, 28 of the slot's generation. A slot's generation is never used twice,
 //! so a token that C kept too long resolves to nothing.
 
-use eeh_pe::{DeviceId, PeId};
+use eeh_pe::{DeviceId, PeId, SlotName};
 
-use crate::bindings::{self, eeh_dev, eeh_pe};
-use crate::state;
+use crate::{bindings, state};
 
 /// Top byte of a device's token.
 const DEVICE: u64 = 0xed;
@@ -39,13 +38,13 @@ fn unpack(kind: u64, token: u64) -> Option<(u16, u16, u32)> {
 }
 
 /// The token of a device.
-pub(crate) fn of_device(id: DeviceId) -> *mut eeh_dev {
+pub(crate) fn of_device(id: DeviceId) -> *mut bindings::eeh_dev {
     let name = id.slot_name();
     core::ptr::without_provenance_mut(pack(DEVICE, name.place, name.index, name.generation) as usize)
 }
 
 /// The token of a PE.
-pub(crate) fn of_pe(id: PeId) -> *mut eeh_pe {
+pub(crate) fn of_pe(id: PeId) -> *mut bindings::eeh_pe {
     let name = id.slot_name();
     core::ptr::without_provenance_mut(pack(PE, name.place, name.index, name.generation) as usize)
 }
@@ -56,9 +55,9 @@ pub(crate) fn of_pe(id: PeId) -> *mut eeh_pe {
 ///
 /// Any, NMI included.
 #[inline]
-pub(crate) fn device(token: *const eeh_dev) -> Option<DeviceId> {
+pub(crate) fn device(token: *const bindings::eeh_dev) -> Option<DeviceId> {
     let (place, index, generation) = unpack(DEVICE, token.addr() as u64)?;
-    state::registry()?.device_named(eeh_pe::SlotName { place, index, generation })
+    state::registry()?.device_named(SlotName { place, index, generation })
 }
 
 /// The live PE that a token names.
@@ -67,9 +66,9 @@ pub(crate) fn device(token: *const eeh_dev) -> Option<DeviceId> {
 ///
 /// Any, NMI included.
 #[inline]
-pub(crate) fn pe(token: *const eeh_pe) -> Option<PeId> {
+pub(crate) fn pe(token: *const bindings::eeh_pe) -> Option<PeId> {
     let (place, index, generation) = unpack(PE, token.addr() as u64)?;
-    state::registry()?.pe_named(eeh_pe::SlotName { place, index, generation })
+    state::registry()?.pe_named(SlotName { place, index, generation })
 }
 
 /// EEH's device of one of Linux's. C: `pci_dev_to_eeh_dev`

@@ -30,6 +30,11 @@ void eeh_glue_init_mailbox_lock(raw_spinlock_t *eeh_mailbox)
 	raw_spin_lock_init(eeh_mailbox);
 }
 
+void eeh_glue_init_setup_lock(raw_spinlock_t *eeh_setup)
+{
+	raw_spin_lock_init(eeh_setup);
+}
+
 void eeh_glue_init_registry_mutex(struct mutex *eeh_registry)
 {
 	mutex_init(eeh_registry);

@@ -12,6 +12,7 @@ struct pci_controller;
 /* Locks. Each init function is a lockdep class. */
 void eeh_glue_init_tree_lock(raw_spinlock_t *eeh_tree);
 void eeh_glue_init_mailbox_lock(raw_spinlock_t *eeh_mailbox);
+void eeh_glue_init_setup_lock(raw_spinlock_t *eeh_setup);
 void eeh_glue_init_registry_mutex(struct mutex *eeh_registry);
 void eeh_glue_init_map_mutex(struct mutex *eeh_map);
 unsigned long eeh_glue_raw_lock(raw_spinlock_t *lock);
