@@ -22,10 +22,12 @@
 #[macro_use]
 extern crate std;
 
+mod command;
 mod config_space;
 mod detect;
 mod ers;
 mod job;
+mod level;
 mod log;
 mod machine;
 mod observe;
@@ -34,10 +36,12 @@ mod targets;
 mod text;
 mod worker;
 
+pub use command::{ForceRecover, InjectCommand, parse_device};
 pub use config_space::{ConfigLine, Registers, save as save_config};
 pub use detect::{Check, Context, check_failure, dev_check_failure, driver_bound, force_recover, may_call};
 pub use ers::ErsResult;
 pub use job::{BusTarget, Handler, Job, JobAnswer, JobId};
+pub use level::Level;
 pub use machine::{
     Action, Cue, ENTRIES, Input, Link, Mark, Note, Phase, Poll, RESET_ATTEMPTS, Recovery, RecoveryTable, next,
 };
