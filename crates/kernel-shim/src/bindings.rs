@@ -4,6 +4,9 @@
 pub(crate) use generated::*;
 pub(crate) use kernel::bindings::*;
 
+// The kernel crate has only its name.
+pub(crate) use generated::hotplug_slot;
+
 /// Made by bindgen from `linux/eeh-rs/bindings_helper.h`.
 mod generated {
     #![expect(

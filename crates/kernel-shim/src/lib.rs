@@ -11,12 +11,29 @@
 
 mod bindings;
 mod env;
+mod firmware;
+mod helper;
+mod hotplug;
+mod interrupt;
 mod lock;
+mod mailbox;
+mod observer;
+mod opal;
+mod params;
 mod pci;
+mod pci_core;
+mod phbs;
 mod platform;
+mod presence;
+mod printk;
+mod rtas;
+mod sriov;
 mod state;
 mod storage;
+mod thread;
+mod time;
 mod token;
+mod worker;
 
 pub(crate) use env::KernelEnv;
 pub(crate) use platform::KernelPlatform;

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Linux's PCI devices, counted, and its PCI core.
+//! Linux's PCI devices, counted.
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
-use crate::bindings;
+use eeh_pe::{Bdf, DeviceId};
+use eeh_recovery::{Driver, DriverName, Handlers};
+use kernel::ffi::c_int;
+use kernel::sync::rcu;
+
+use crate::{bindings, token};
+
+/// Bit of `priv_flags`: the device has left the device model. C: `PCI_DEV_REMOVED`
+const REMOVED: usize = 1 << 3;
 
 /// A counted reference to a `struct pci_dev`. Cloning is allowed in any context, dropping where
 /// sleeping is.
@@ -26,10 +34,191 @@ impl PciDev {
         NonNull::new(unsafe { bindings::pci_dev_get(device) }).map(Self)
     }
 
+    /// Takes over a reference; `None` of a null pointer.
+    ///
+    /// # Safety
+    ///
+    /// `device` is null or a reference that nobody else gives back.
+    pub(crate) unsafe fn from_counted(device: *mut bindings::pci_dev) -> Option<Self> {
+        NonNull::new(device).map(Self)
+    }
+
+    /// The device that is there now.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub(crate) fn find(domain: u32, bdf: Bdf) -> Option<Self> {
+        let devfn = u32::from(bdf.0 & 0xff);
+        let domain = c_int::try_from(domain).ok()?;
+        // SAFETY: a look-up by numbers; what is found is counted.
+        unsafe { Self::from_counted(bindings::pci_get_domain_bus_and_slot(domain, bdf.bus().into(), devfn)) }
+    }
+
+    /// All devices, one after the other, each held while it is looked at. A device that comes or goes
+    /// meanwhile may be seen or not; after one that went the walk begins again.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let mut last: *mut bindings::pci_dev = ptr::null_mut();
+        core::iter::from_fn(move || {
+            // SAFETY: `last` is null or a reference of ours, which the call gives back; what it answers
+            // is counted, and is the next call's `last`.
+            last = unsafe { bindings::pci_get_device(ANY, ANY, last) };
+            // SAFETY: the device is held by `last` until the next call.
+            unsafe { Self::get(last) }
+        })
+    }
+
     /// The device, for as long as `self` lives.
     pub(crate) const fn as_raw(&self) -> *mut bindings::pci_dev {
         self.0.as_ptr()
     }
+
+    /// Its `struct device`.
+    pub(crate) const fn as_device(&self) -> *mut bindings::device {
+        // SAFETY: a field of a live object; no reference is made.
+        unsafe { &raw mut (*self.as_raw()).dev }
+    }
+
+    /// EEH's name of it, if EEH knows it. C: `pci_dev_to_eeh_dev`
+    pub(crate) fn eeh(&self) -> Option<DeviceId> {
+        // SAFETY: the device is held.
+        unsafe { token::device_of(self.as_raw()) }
+    }
+
+    /// Its place on the PHB.
+    pub(crate) fn bdf(&self) -> Bdf {
+        // SAFETY: neither changes while the device lives, and it holds its bus.
+        let (bus, devfn) = unsafe { ((*(*self.as_raw()).bus).number, (*self.as_raw()).devfn) };
+        let [.., devfn] = devfn.to_be_bytes();
+        Bdf(u16::from_be_bytes([bus, devfn]))
+    }
+
+    /// Linux's number of its PHB.
+    pub(crate) fn domain(&self) -> u32 {
+        // SAFETY: the device holds its bus.
+        let domain = unsafe { bindings::pci_domain_nr((*self.as_raw()).bus) };
+        u32::try_from(domain).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it has left the device model.
+    pub(crate) fn is_gone(&self) -> bool {
+        // SAFETY: a word that the PCI core changes by atomic operations.
+        let flags = unsafe { (&raw const (*self.as_raw()).priv_flags).read_volatile() };
+        flags & REMOVED != 0
+    }
+
+    /// Whether it is a PCI-to-PCI bridge.
+    pub(crate) fn is_bridge(&self) -> bool {
+        // SAFETY: set when the device was found, and never changed.
+        unsafe { (*self.as_raw()).hdr_type == 1 }
+    }
+
+    /// Whether bus `number` of its PHB is the one it is on, or above that.
+    pub(crate) fn is_below(&self, number: u8) -> bool {
+        // SAFETY: the device holds its bus, and a bus all those above it.
+        let mut bus = unsafe { (*self.as_raw()).bus };
+        while !bus.is_null() {
+            // SAFETY: as above.
+            let (found, parent) = unsafe { ((*bus).number, (*bus).parent) };
+            if found == number {
+                return true;
+            }
+            bus = parent;
+        }
+        false
+    }
+
+    /// Whether `other` is a device on one of the buses below this one, a bridge.
+    pub(crate) fn has_below(&self, other: &Self) -> bool {
+        // SAFETY: `other` holds its bus, and a bus all those above it and their bridges.
+        let mut bus = unsafe { (*other.as_raw()).bus };
+        while !bus.is_null() {
+            // SAFETY: as above.
+            let (bridge, parent) = unsafe { ((*bus).self_, (*bus).parent) };
+            if ptr::eq(bridge, self.as_raw()) {
+                return true;
+            }
+            bus = parent;
+        }
+        false
+    }
+
+    /// Whether it is a physical function with virtual ones, or may have some.
+    pub(crate) fn is_physical_function(&self) -> bool {
+        // SAFETY: a bit that is set when the device is found.
+        unsafe { (*self.as_raw()).is_physfn() != 0 }
+    }
+
+    /// Of a virtual function: its physical one, and its index there. `None` of any other function, and
+    /// of one that is passed through without its physical function.
+    pub(crate) fn physical_function(&self) -> Option<(Self, c_int)> {
+        // SAFETY: a bit that is set when the device is found.
+        if unsafe { (*self.as_raw()).is_virtfn() == 0 } {
+            return None;
+        }
+        // SAFETY: a virtual function holds its physical one.
+        let physical = unsafe { Self::get((*self.as_raw()).__bindgen_anon_1.physfn) }?;
+        // SAFETY: the physical function is held.
+        let count = unsafe { bindings::pci_num_vf(physical.as_raw()) };
+        let here = self.bdf();
+        let index = (0..count).find(|&index| physical.function_at(index) == here)?;
+        Some((physical, index))
+    }
+
+    /// Where the virtual function of an index is.
+    fn function_at(&self, index: c_int) -> Bdf {
+        // SAFETY: the device is held.
+        let bus = unsafe { bindings::pci_iov_virtfn_bus(self.as_raw(), index) };
+        // SAFETY: as above.
+        let devfn = unsafe { bindings::pci_iov_virtfn_devfn(self.as_raw(), index) };
+        let ([.., bus], [.., devfn]) = (bus.to_be_bytes(), devfn.to_be_bytes());
+        Bdf(u16::from_be_bytes([bus, devfn]))
+    }
+
+    /// Its driver at this moment, as far as others are told of it.
+    pub(crate) fn driver(&self) -> Option<Driver> {
+        // Unbinding clears the pointer before the driver's module may go, and a module's memory goes
+        // after a grace period.
+        let _rcu = rcu::read_lock();
+        // SAFETY: a pointer that is written at once.
+        let driver = unsafe { (&raw const (*self.as_raw()).driver).read_volatile() };
+        // SAFETY: null, or a driver that stays while the RCU lock is held.
+        let driver = unsafe { driver.as_ref() }?;
+        // SAFETY: a text in the driver's module, which stays as the driver does.
+        let name = unsafe { text(driver.name) };
+        // SAFETY: null, or a table in the driver's module, which stays as the driver does.
+        let table = unsafe { driver.err_handler.as_ref() };
+        Some(Driver { name: DriverName::new(name), handlers: table.map(handlers) })
+    }
+}
+
+/// C: `PCI_ANY_ID`
+const ANY: u32 = u32::MAX;
+
+/// A text of C's; nothing of null or of what is not UTF-8.
+///
+/// # Safety
+///
+/// `text` is null or a terminated text that lives as long as `'a`.
+unsafe fn text<'a>(text: *const kernel::ffi::c_char) -> &'a str {
+    if text.is_null() {
+        return "";
+    }
+    // SAFETY: the caller's promise.
+    unsafe { core::ffi::CStr::from_ptr(text.cast()) }.to_str().unwrap_or("")
+}
+
+fn handlers(table: &bindings::pci_error_handlers) -> Handlers {
+    let mut handlers = Handlers::empty();
+    handlers.set(Handlers::ERROR_DETECTED, table.error_detected.is_some());
+    handlers.set(Handlers::MMIO_ENABLED, table.mmio_enabled.is_some());
+    handlers.set(Handlers::SLOT_RESET, table.slot_reset.is_some());
+    handlers.set(Handlers::RESUME, table.resume.is_some());
+    handlers
 }
 
 impl Clone for PciDev {

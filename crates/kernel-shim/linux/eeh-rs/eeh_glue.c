@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What Rust cannot name of C: inline functions, macros, lock classes. No function makes more than one call. */
+#include <linux/device.h>
 #include <linux/export.h>
 #include <linux/hardirq.h>
 #include <linux/io.h>
+#include <linux/irq.h>
 #include <linux/pci.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 
 #include <asm/eeh.h>
@@ -11,6 +14,7 @@
 #include <asm/machdep.h>
 #include <asm/pci-bridge.h>
 #include <asm/ppc-pci.h>
+#include <asm/rtas.h>
 
 #include "eeh_glue.h"
 
@@ -72,6 +76,57 @@ bool eeh_glue_in_nmi(void)
 unsigned int eeh_glue_cpu(void)
 {
 	return raw_smp_processor_id();
+}
+
+/* Not TASK_UNINTERRUPTIBLE: a thread that waits for work neither hangs nor loads the machine. */
+void eeh_glue_set_idle(void)
+{
+	set_current_state(TASK_IDLE);
+}
+
+void eeh_glue_set_running(void)
+{
+	__set_current_state(TASK_RUNNING);
+}
+
+void eeh_glue_device_lock(struct device *dev)
+{
+	device_lock(dev);
+}
+
+void eeh_glue_device_unlock(struct device *dev)
+{
+	device_unlock(dev);
+}
+
+bool eeh_glue_irq_disabled(struct irq_data *data)
+{
+	return irqd_irq_disabled(data);
+}
+
+u8 eeh_glue_in_8(const void __iomem *addr)
+{
+	return in_8(addr);
+}
+
+u64 eeh_glue_in_be64(const void __iomem *addr)
+{
+	return in_be64(addr);
+}
+
+void eeh_glue_out_be64(void __iomem *addr, u64 value)
+{
+	out_be64(addr, value);
+}
+
+unsigned long eeh_glue_pa(const void *addr)
+{
+	return __pa(addr);
+}
+
+int eeh_glue_rtas_token(int index)
+{
+	return rtas_function_token((rtas_fn_handle_t) { .index = index });
 }
 
 bool eeh_glue_is_powernv(void)

@@ -3,9 +3,13 @@
 #ifndef _EEH_GLUE_H
 #define _EEH_GLUE_H
 
+#include <linux/compiler.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/types.h>
 
+struct device;
+struct irq_data;
 struct pci_bus;
 struct pci_controller;
 
@@ -22,6 +26,20 @@ void eeh_glue_mutex_lock(struct mutex *lock);
 /* Context */
 bool eeh_glue_in_nmi(void);
 unsigned int eeh_glue_cpu(void);
+
+/* Threads and devices */
+void eeh_glue_set_idle(void);
+void eeh_glue_set_running(void);
+void eeh_glue_device_lock(struct device *dev);
+void eeh_glue_device_unlock(struct device *dev);
+bool eeh_glue_irq_disabled(struct irq_data *data);
+
+/* Registers and firmware */
+u8 eeh_glue_in_8(const void __iomem *addr);
+u64 eeh_glue_in_be64(const void __iomem *addr);
+void eeh_glue_out_be64(void __iomem *addr, u64 value);
+unsigned long eeh_glue_pa(const void *addr);
+int eeh_glue_rtas_token(int index);
 
 /* Machine */
 bool eeh_glue_is_powernv(void);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The helper of a PHB's worker: runs what may take for ever.
+
+use eeh_pe::{DeviceId, TreeId};
+use eeh_recovery::{ErsResult, Handler, Job, JobAnswer, may_call};
+
+use crate::bindings;
+use crate::env::KernelEnv;
+use crate::mailbox::{self, Next};
+use crate::pci::PciDev;
+use crate::pci_core::channel_state;
+use crate::time::Nap;
+use crate::{hotplug, presence, registry};
+
+/// The thread: jobs, until it is given up or its PHB goes.
+pub(crate) fn run(tree: TreeId) {
+    loop {
+        let nap = Nap::new();
+        match mailbox::take_job(tree) {
+            Next::Job(id, job) => {
+                drop(nap);
+                if !mailbox::answer(tree, id, perform(job)) {
+                    return;
+                }
+            }
+            Next::Wait => nap.until(None),
+            Next::End => return,
+        }
+    }
+}
+
+/// Does a job. What it holds of a device goes here, where sleeping is allowed.
+fn perform(job: Job<KernelEnv>) -> JobAnswer {
+    match job {
+        Job::Presence { device, .. } => presence::check(&device),
+        Job::Call { id, device, handler } => call(id, &device, handler),
+        Job::Remove { device, .. } => hotplug::remove(&device),
+        Job::RemoveBus(bus) => hotplug::remove_bus(&bus),
+        Job::AddBus(bus) => hotplug::add_bus(&bus),
+    }
+}
+
+/// A device's lock, held. C: `device_lock`
+struct DeviceLock<'d>(&'d PciDev);
+
+impl<'d> DeviceLock<'d> {
+    fn new(device: &'d PciDev) -> Self {
+        // SAFETY: the device is held; this thread holds no lock.
+        unsafe { bindings::eeh_glue_device_lock(device.as_device()) };
+        Self(device)
+    }
+}
+
+impl Drop for DeviceLock<'_> {
+    fn drop(&mut self) {
+        // SAFETY: `new` took it.
+        unsafe { bindings::eeh_glue_device_unlock(self.0.as_device()) };
+    }
+}
+
+/// A reference to a driver's module. C: `eeh_pcid_get`, `eeh_pcid_put`
+struct Module(*mut bindings::module);
+
+impl Module {
+    /// `None`: the module is being unloaded.
+    fn get(module: *mut bindings::module) -> Option<Self> {
+        // SAFETY: null, or the module of a driver that is bound to a device whose lock is held.
+        unsafe { bindings::try_module_get(module) }.then_some(Self(module))
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: `get` took it.
+        unsafe { bindings::module_put(self.0) };
+    }
+}
+
+/// Calls an error handler under the device's lock, with a reference to the driver's module.
+/// C: `eeh_pe_report_edev`
+fn call(id: DeviceId, device: &PciDev, handler: Handler) -> JobAnswer {
+    let lock = DeviceLock::new(device);
+    if device.is_gone() {
+        return JobAnswer::Gone;
+    }
+    // SAFETY: the driver stays bound while the device's lock is held.
+    let Some(driver) = (unsafe { (*device.as_raw()).driver.as_ref() }) else { return JobAnswer::NoDriver };
+    let Some(_module) = Module::get(driver.driver.owner) else { return JobAnswer::NoDriver };
+    // SAFETY: null, or a table in the driver's module.
+    let Some(table) = (unsafe { driver.err_handler.as_ref() }) else { return JobAnswer::NotAware };
+    if !registry().is_some_and(|registry| may_call(registry, id, handler)) {
+        return JobAnswer::TooLate;
+    }
+    let answer = invoke(table, device, handler);
+    drop(lock);
+    answer
+}
+
+/// Calls the handler, if the driver has it.
+///
+/// # Context
+///
+/// Under the device's lock.
+fn invoke(table: &bindings::pci_error_handlers, device: &PciDev, handler: Handler) -> JobAnswer {
+    let raw = device.as_raw();
+    let result = match handler {
+        Handler::ErrorDetected(state) => match table.error_detected {
+            // SAFETY: the device is bound to this driver, and its lock is held.
+            Some(call) => unsafe { call(raw, channel_state(state)) },
+            None => return JobAnswer::NoHandler,
+        },
+        Handler::MmioEnabled => match table.mmio_enabled {
+            // SAFETY: as above.
+            Some(call) => unsafe { call(raw) },
+            None => return JobAnswer::NoHandler,
+        },
+        Handler::SlotReset => match table.slot_reset {
+            // SAFETY: as above.
+            Some(call) => unsafe { call(raw) },
+            None => return JobAnswer::NoHandler,
+        },
+        Handler::Resume => {
+            let Some(call) = table.resume else { return JobAnswer::NoHandler };
+            // SAFETY: as above.
+            unsafe { call(raw) };
+            return JobAnswer::Reported(ErsResult::None);
+        }
+    };
+    JobAnswer::Reported(ers_result(result))
+}
+
+/// What a driver answered; what Linux does not know counts as nothing.
+fn ers_result(result: bindings::pci_ers_result_t) -> ErsResult {
+    match result {
+        bindings::pci_ers_result_PCI_ERS_RESULT_CAN_RECOVER => ErsResult::CanRecover,
+        bindings::pci_ers_result_PCI_ERS_RESULT_NEED_RESET => ErsResult::NeedReset,
+        bindings::pci_ers_result_PCI_ERS_RESULT_DISCONNECT => ErsResult::Disconnect,
+        bindings::pci_ers_result_PCI_ERS_RESULT_RECOVERED => ErsResult::Recovered,
+        bindings::pci_ers_result_PCI_ERS_RESULT_NO_AER_DRIVER => ErsResult::NoAerDriver,
+        _ => ErsResult::None,
+    }
+}

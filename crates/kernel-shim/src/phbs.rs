@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What PowerNV knows of each PHB, by its OPAL id.
+
+use core::fmt;
+use core::ptr;
+
+use eeh_pe::PeNumber;
+use eeh_powernv::{PhbFacts, PhbModel, Phbs};
+use eeh_recovery::Level;
+use kernel::sync::SetOnce;
+
+use crate::{MAX_PHBS, bindings, interrupt, printk};
+
+/// C: `PNV_IODA_PE_MASTER`
+const MASTER: usize = 1 << 3;
+/// C: `PNV_IODA_PE_SLAVE`
+const SLAVE: usize = 1 << 4;
+
+/// A PHB of PowerNV, which has no hotplug of PHBs: what is learned holds for good.
+#[derive(Clone, Copy)]
+struct Entry {
+    id: u64,
+    facts: PhbFacts,
+    phb: ptr::NonNull<bindings::pnv_phb>,
+}
+
+// SAFETY: a `pnv_phb` is never freed, and is shared between CPUs by design.
+unsafe impl Send for Entry {}
+// SAFETY: as above.
+unsafe impl Sync for Entry {}
+
+/// Open addressing by the low bits of the id: skiboot's ids are small and dense.
+static TABLE: [SetOnce<Entry>; MAX_PHBS] = [const { SetOnce::new() }; MAX_PHBS];
+
+/// The table's places, the id's own first.
+fn places(id: u64) -> impl Iterator<Item = &'static SetOnce<Entry>> {
+    let first = usize::try_from(id).unwrap_or(0) % MAX_PHBS;
+    let (before, from) = TABLE.split_at(first);
+    from.iter().chain(before)
+}
+
+fn entry(id: u64) -> Option<&'static Entry> {
+    places(id).map_while(SetOnce::as_ref).find(|entry| entry.id == id)
+}
+
+/// Remembers a PHB. `false`: there is no room.
+///
+/// # Safety
+///
+/// `phb` points to a PowerNV PHB that is never freed, and is set up but for its PEs.
+///
+/// # Context
+///
+/// Boot.
+pub(crate) unsafe fn learn(phb: ptr::NonNull<bindings::pnv_phb>) -> bool {
+    // SAFETY: the caller's promise; nobody changes these fields any more.
+    let (id, hub, size, pes, model) = unsafe {
+        let phb = phb.as_ref();
+        (phb.opal_id, phb.hub_id, phb.diag_data_size, phb.ioda.total_pe_num, phb.model)
+    };
+    let model = match model {
+        bindings::pnv_phb_model_PNV_PHB_MODEL_P7IOC => PhbModel::P7ioc,
+        bindings::pnv_phb_model_PNV_PHB_MODEL_PHB3 => PhbModel::Phb3,
+        _ => PhbModel::Phb4,
+    };
+    let diag_size = usize::try_from(size).unwrap_or(PhbFacts::DEFAULT_DIAG_SIZE);
+    let new = Entry { id, facts: PhbFacts { model, hub, diag_size, pe_count: pes }, phb };
+    for place in places(id) {
+        match place.as_ref() {
+            Some(old) if old.id == id => return true,
+            Some(_) => {}
+            None if place.populate(new) => return true,
+            None => {}
+        }
+    }
+    false
+}
+
+impl Entry {
+    /// Linux's description of a PE.
+    fn pe(&self, number: PeNumber) -> Option<&'static bindings::pnv_ioda_pe> {
+        if number.0 >= self.facts.pe_count {
+            return None;
+        }
+        // SAFETY: the PHB lives for ever, and its array of PEs has been there before any device.
+        let array = unsafe { (*self.phb.as_ptr()).ioda.pe_array };
+        // SAFETY: the array has `total_pe_num` elements, and is never freed. Its elements are read as
+        // C reads them: without a lock, words that change only when a bus is set up.
+        unsafe { array.add(number.0 as usize).as_ref() }
+    }
+}
+
+/// The PHBs of a PowerNV machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KernelPhbs;
+
+impl Phbs for KernelPhbs {
+    fn facts(&self, phb: u64) -> Option<PhbFacts> {
+        entry(phb).map(|entry| entry.facts)
+    }
+
+    fn master(&self, phb: u64, pe: PeNumber) -> PeNumber {
+        let Some(found) = entry(phb).and_then(|entry| entry.pe(pe)) else { return pe };
+        if found.flags & SLAVE == 0 {
+            return pe;
+        }
+        // SAFETY: a slave's master is another element of the same array, or null.
+        unsafe { found.master.as_ref() }.map_or(pe, |master| PeNumber(master.pe_number))
+    }
+
+    fn slave(&self, phb: u64, master: PeNumber, nth: u32) -> Option<PeNumber> {
+        let master = entry(phb).and_then(|entry| entry.pe(master))?;
+        if master.flags & MASTER == 0 {
+            return None;
+        }
+        let head = ptr::from_ref(&master.slaves);
+        let mut at = head.cast_mut();
+        for _ in 0..=nth {
+            // SAFETY: slaves are linked when a bus is set up, before its devices are known to
+            // anybody, and unlinked after they are gone; all are elements of the array.
+            at = unsafe { (*at).next };
+            if ptr::eq(at, head) {
+                return None;
+            }
+        }
+        // SAFETY: `at` is the `list` of a PE, as it is not the head.
+        let slave = unsafe { &*kernel::container_of!(at, bindings::pnv_ioda_pe, list) };
+        Some(PeNumber(slave.pe_number))
+    }
+
+    fn rearm(&self, phb: u64) {
+        interrupt::rearm(phb);
+    }
+
+    fn line(&self, _phb: u64, line: fmt::Arguments<'_>) {
+        printk::print(Level::Info, line);
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Whether a slot holds a card. C: `eeh_slot_presence_check`
+
+use core::ptr::NonNull;
+
+use eeh_recovery::JobAnswer;
+
+use crate::bindings;
+use crate::pci::PciDev;
+
+/// A hotplug slot, with a reference to its `pci_slot` and to its driver's module.
+struct Slot {
+    slot: NonNull<bindings::pci_slot>,
+    hotplug: NonNull<bindings::hotplug_slot>,
+    owner: *mut bindings::module,
+}
+
+impl Slot {
+    /// The slot of a device, if a hotplug driver has it. The global lock around slots is held only while
+    /// the references are taken.
+    fn of(device: &PciDev) -> Option<Self> {
+        // SAFETY: a helper, which may sleep and holds no lock.
+        unsafe { bindings::eeh_glue_mutex_lock(&raw mut bindings::pci_slot_mutex) };
+        // SAFETY: the device is held, and its slot is neither set nor freed while the lock is held.
+        let found = unsafe { Self::pin((*device.as_raw()).slot) };
+        // SAFETY: taken above.
+        unsafe { bindings::mutex_unlock(&raw mut bindings::pci_slot_mutex) };
+        found
+    }
+
+    /// # Safety
+    ///
+    /// `slot` is null or a slot, and the lock around slots is held.
+    unsafe fn pin(slot: *mut bindings::pci_slot) -> Option<Self> {
+        let slot = NonNull::new(slot)?;
+        // SAFETY: the caller's promise.
+        let hotplug = NonNull::new(unsafe { (*slot.as_ptr()).hotplug })?.cast::<bindings::hotplug_slot>();
+        // SAFETY: the slot's driver clears the pointer before it frees what it points to.
+        let owner = unsafe { (*hotplug.as_ptr()).owner };
+        // SAFETY: null, or the module of a driver that has a slot.
+        if !unsafe { bindings::try_module_get(owner) } {
+            return None;
+        }
+        // SAFETY: the caller's promise; a slot whose count is zero waits for the lock to be freed.
+        let kobject = unsafe { bindings::kobject_get_unless_zero(&raw mut (*slot.as_ptr()).kobj) };
+        if kobject.is_null() {
+            // SAFETY: taken above.
+            unsafe { bindings::module_put(owner) };
+            return None;
+        }
+        Some(Self { slot, hotplug, owner })
+    }
+
+    /// Whether the adapter is there; `None` when the slot cannot tell, or its driver has given it up.
+    fn adapter(&self) -> Option<bool> {
+        // SAFETY: the slot is held.
+        let now = unsafe { (&raw const (*self.slot.as_ptr()).hotplug).read_volatile() };
+        let hotplug = self.hotplug.as_ptr();
+        if !core::ptr::eq(now.cast(), hotplug) {
+            return None;
+        }
+        // SAFETY: the slot's driver has it, as seen just now, and its module is held.
+        let call = unsafe { (*(*hotplug).ops).get_adapter_status }?;
+        let mut status = 0;
+        // SAFETY: as above; the output lives until the call returns.
+        let error = unsafe { call(hotplug, &raw mut status) };
+        (error == 0).then_some(status != 0)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // SAFETY: taken by `pin`. The last reference is given back under the lock, as C does.
+        unsafe { bindings::pci_destroy_slot(self.slot.as_ptr()) };
+        // SAFETY: taken by `pin`.
+        unsafe { bindings::module_put(self.owner) };
+    }
+}
+
+/// Whether the device's slot holds a card, as far as it can tell.
+pub(crate) fn check(device: &PciDev) -> JobAnswer {
+    if device.is_gone() {
+        return JobAnswer::Gone;
+    }
+    // SAFETY: a word that is written at once.
+    let state = unsafe { (&raw const (*device.as_raw()).error_state).read_volatile() };
+    if state == bindings::pci_channel_io_perm_failure {
+        return JobAnswer::Absent;
+    }
+    match Slot::of(device).and_then(|slot| slot.adapter()) {
+        Some(false) => JobAnswer::Absent,
+        Some(true) | None => JobAnswer::Present,
+    }
+}
