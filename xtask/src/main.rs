@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Checks and builds of this workspace.
 //!
-//! Needs a Rust tool chain and nothing else. Every command prints what it checked, with times, and
+//! Needs a Rust tool chain and nothing else, except for `kernel`. Every command prints what it checked, with times, and
 //! ends with exit code 0 only if all of it held.
 
 mod bench;
 mod compile_fail;
 mod context;
 mod hazards;
+mod kernel;
 mod loom;
 mod mutants;
 mod no_std;
@@ -61,6 +62,8 @@ enum Task {
     Bench(bench::Options),
     /// Deterministic simulation: everything happens by seeds, and checkers judge
     Sim(sim::Options),
+    /// Builds, boots and tests a ppc64le Linux with this project as its EEH
+    Kernel(kernel::Kernel),
     /// House rules: licence lines, dependency graph, file length, mutants and their tests, ...
     Tidy,
 }
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Task::Stores => one("stores", || stores::run(&ctx)),
         Task::Bench(options) => one("bench", || bench::run(&ctx, &options)),
         Task::Sim(options) => one("sim", || sim::run(&ctx, &options)),
+        Task::Kernel(kernel) => one("kernel", || kernel::run(&ctx, &kernel)),
         Task::Tidy => one("tidy", || tidy::run(&ctx)),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }

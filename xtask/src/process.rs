@@ -43,14 +43,23 @@ impl Run {
 pub(crate) fn run(ctx: &Context, name: &str, command: &mut Command, limit: Duration) -> Fallible<Run> {
     let dir = ctx.target.join("xtask-logs");
     std::fs::create_dir_all(&dir)?;
-    let log = dir.join(format!("{}.log", file_name(name)));
-    let started = Instant::now();
-    let end = wait(command, &log, limit)?;
-    let output = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
-    Ok(Run { end, output, log, time: started.elapsed() })
+    run_to(&dir.join(format!("{}.log", file_name(name))), command, limit, &mut |_| ())
 }
 
-fn wait(command: &mut Command, log: &Path, limit: Duration) -> Fallible<End> {
+/// Like [`run`], with the log file given, which `watch` may look at now and then.
+pub(crate) fn run_to(
+    log: &Path,
+    command: &mut Command,
+    limit: Duration,
+    watch: &mut dyn FnMut(&Path),
+) -> Fallible<Run> {
+    let started = Instant::now();
+    let end = wait(command, log, limit, watch)?;
+    let output = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
+    Ok(Run { end, output, log: log.to_path_buf(), time: started.elapsed() })
+}
+
+fn wait(command: &mut Command, log: &Path, limit: Duration, watch: &mut dyn FnMut(&Path)) -> Fallible<End> {
     let file = File::create(log)?;
     let mut child = command
         .stdin(Stdio::null())
@@ -68,6 +77,7 @@ fn wait(command: &mut Command, log: &Path, limit: Duration) -> Fallible<End> {
             child.wait()?;
             return Ok(End::TimedOut);
         }
+        watch(log);
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Functions of the guest; the test harness calls them by name. Each says what it found and answers 0 if
+# that is as it should be.
+
+eeh_debug=/sys/kernel/debug/powerpc
+pci=/sys/bus/pci/devices
+
+fail() {
+    echo "FAIL: $*"
+    return 1
+}
+
+# Seconds since boot, with two digits behind the point.
+now() {
+    read -r up _ </proc/uptime
+    echo "$up"
+}
+
+# Puts a line into the kernel's log, from which log_since looks.
+mark() {
+    echo "<6>@mark $1" >/dev/kmsg
+}
+
+log_since() {
+    dmesg | sed -n "/@mark $1\$/,\$p"
+}
+
+# log_wait MARK PATTERN COUNT SECONDS: until the log has PATTERN so often since MARK.
+log_wait() {
+    local tries=$(($4 * 10))
+    while [ "$(log_since "$1" | grep -c -e "$2")" -lt "$3" ]; do
+        tries=$((tries - 1))
+        if [ "$tries" -le 0 ]; then
+            fail "only $(log_since "$1" | grep -c -e "$2") of $3 times in $4 s: $2"
+            return 1
+        fi
+        usleep 100000
+    done
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+    local tries=$(($1 * 10))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || fail "not within the time: $*" || return 1
+        usleep 100000
+    done
+}
+
+# PE number of a function, without 0x.
+pe() {
+    local number
+    number=$(cat $pci/"$1"/eeh_pe_config_addr) && echo "${number#0x}"
+}
+
+# The PHB's number as debugfs wants it: the PCI domain.
+phb() {
+    echo "${1%%:*}"
+}
+
+driver() {
+    basename "$(readlink $pci/"$1"/driver)" 2>/dev/null
+}
+
+# recover FUNCTION: asks for a recovery of its PE and does not wait.
+recover() {
+    echo "$(phb "$1"):$(pe "$1")" >$eeh_debug/eeh_force_recover
+}
+
+# recovery FUNCTION SECONDS: a whole recovery, and how long it took from request to the last log line.
+recovery() {
+    local name="recovery-$1-$(now)" start
+    mark "$name"
+    recover "$1" || fail "eeh_force_recover refused $1" || return 1
+    log_wait "$name" 'EEH: Recovery successful' 1 "$2" || return 1
+    log_since "$name" | sed -n -e '/EEH: Recovering PHB/p' -e '/EEH: Recovery successful/p'
+}
+
+# Block device of a function.
+disk() {
+    local found
+    found=$(ls -d /sys/block/*/device 2>/dev/null | while read -r link; do
+        case "$(readlink -f "$link")" in
+        */"$1"/*) basename "$(dirname "$link")" ;;
+        esac
+    done | head -n 1)
+    [ -n "$found" ] && echo "$found"
+}
+
+# disk_check FUNCTION: writes a megabyte past the page cache, reads it back past it, compares.
+disk_check() {
+    local dev
+    wait_for 30 disk "$1" || return 1
+    dev=/dev/$(disk "$1")
+    wait_for 10 test -b "$dev" || return 1
+    dd if=/dev/urandom of=/tmp/out bs=64k count=16 2>/dev/null
+    dd if=/tmp/out of="$dev" bs=64k count=16 oflag=direct 2>/dev/null || fail "write to $dev" || return 1
+    dd if="$dev" of=/tmp/in bs=64k count=16 iflag=direct 2>/dev/null || fail "read from $dev" || return 1
+    cmp /tmp/out /tmp/in || fail "$dev gave back other data"
+}
+
+# Network interface of a function.
+net() {
+    ls $pci/"$1"/net 2>/dev/null | head -n 1 | grep .
+}
+
+# net_check FUNCTION SUBNET: fetches the harness's file over the interface and compares its checksum.
+net_check() {
+    local dev
+    wait_for 30 net "$1" || return 1
+    dev=$(net "$1")
+    ip addr flush dev "$dev"
+    ip addr add "10.$2.0.15/24" dev "$dev"
+    ip link set "$dev" up
+    wait_for 20 grep -q 1 /sys/class/net/"$dev"/carrier || return 1
+    rm -f /tmp/file /tmp/file.sha256
+    tftp -g -r file -l /tmp/file "10.$2.0.2" || fail "no file over $dev" || return 1
+    tftp -g -r file.sha256 -l /tmp/file.sha256 "10.$2.0.2" || fail "no checksum over $dev" || return 1
+    (cd /tmp && sha256sum -c -s file.sha256) || fail "the file came over $dev with other data"
+}
+
+# remove FUNCTION, and rescan: the files of hotplug.
+remove() {
+    echo 1 >$pci/"$1"/remove
+}
+
+rescan() {
+    echo 1 >/sys/bus/pci/rescan
+}
+
+# What the kernel complained about in its log.
+complaints() {
+    dmesg | grep -E 'BUG:|WARNING:|possible circular|possible recursive|inconsistent lock|INFO: task .* blocked|soft lockup|unreferenced object|DEBUG_LOCKS_WARN|Oops|refcount_t'
+}
+
+# bound FUNCTION DRIVER
+bound() {
+    [ "$(driver "$1")" = "$2" ]
+}
+
+gone() {
+    [ ! -e $pci/"$1" ]
+}
+
+# A PE number that is none is all ones.
+has_pe() {
+    case "$(cat $pci/"$1"/eeh_pe_config_addr)" in
+    0x*[!f]* | 0xfe | 0xf) ;;
+    *) fail "$1 has PE $(cat $pci/"$1"/eeh_pe_config_addr)" ;;
+    esac
+}
+
+# healthy FUNCTION: neither isolated (1) nor recovering (2) nor blocked (4) nor removed (0x400).
+healthy() {
+    local software
+    read -r _ software <$pci/"$1"/eeh_pe_state && [ $((software & 0x407)) = 0 ]
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! One function at a time.
+
+use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, check, io};
+use crate::kernel::Variant;
+use crate::kernel::machine::{Function, POWERNV};
+
+/// A recovery that was asked for: the device was really reset, its driver is there, it works.
+pub(super) fn recover(guest: &mut Guest, setup: &Setup, address: &str) -> Fallible<Findings> {
+    let function = at(address)?;
+    let mut findings = Findings::default();
+    let before = guest.resets(function.qemu);
+    // C takes the refused first reset of a root port for success; only the second one is real.
+    let times = if setup.variant == Variant::C && !function.below_switch { 2 } else { 1 };
+    for _ in 0..times {
+        let log = check(&mut findings, guest, &format!("recovery {address} 120"), LONG)?;
+        findings.notes.extend(duration(&log).map(|took| format!("{took:.2} s")));
+        works(&mut findings, guest, function)?;
+    }
+    let resets = guest.resets(function.qemu) - before;
+    findings.check(resets > 0, || format!("QEMU reset no {}", function.qemu));
+    Ok(findings)
+}
+
+/// Driver, data and state are as they should be.
+pub(super) fn works(findings: &mut Findings, guest: &mut Guest, function: &Function) -> Fallible<()> {
+    let address = function.address;
+    check(findings, guest, &format!("wait_for 20 bound {address} {}", function.driver), SOON)?;
+    check(findings, guest, &io(function), LONG)?;
+    check(
+        findings,
+        guest,
+        &format!("wait_for 10 healthy {address} || cat $pci/{address}/eeh_pe_state"),
+        SOON,
+    )?;
+    Ok(())
+}
+
+/// Seconds between the first and the last line of a recovery's log.
+pub(super) fn duration(log: &str) -> Option<f64> {
+    let times: Vec<f64> = log.lines().filter_map(time).collect();
+    Some(times.last()? - times.first()?)
+}
+
+fn time(line: &str) -> Option<f64> {
+    line.strip_prefix('[')?.split(']').next()?.trim().parse().ok()
+}
+
+/// Every function goes and comes back.
+pub(super) fn remove_and_rescan(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    for function in &POWERNV {
+        let address = function.address;
+        check(&mut findings, guest, &format!("remove {address}"), LONG)?;
+        check(&mut findings, guest, &format!("wait_for 20 gone {address}"), SOON)?;
+        let cached = format!(
+            "! grep -q {address} $eeh_debug/eeh_address_cache || fail {address} in the address cache"
+        );
+        check(&mut findings, guest, &cached, SOON)?;
+        check(&mut findings, guest, "rescan", LONG)?;
+        works(&mut findings, guest, function)?;
+        check(&mut findings, guest, &format!("has_pe {address}"), SOON)?;
+    }
+    Ok(findings)
+}
+
+/// A PE that freezes too often is given up; a rescan finds it healthy, with a fresh budget.
+pub(super) fn permanent_failure(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let function = at("0005:01:00.0")?;
+    let address = function.address;
+    let mut findings = Findings::default();
+    check(&mut findings, guest, "echo 1 >$eeh_debug/eeh_max_freezes; mark permanent", SOON)?;
+    check(&mut findings, guest, &format!("recovery {address} 60"), LONG)?;
+    works(&mut findings, guest, function)?;
+    check(&mut findings, guest, &format!("recover {address}"), SOON)?;
+    check(&mut findings, guest, "log_wait permanent 'permanently disabled' 1 60", LONG)?;
+    check(&mut findings, guest, &format!("wait_for 60 gone {address}"), LONG)?;
+    check(&mut findings, guest, "echo 5 >$eeh_debug/eeh_max_freezes; rescan", LONG)?;
+    works(&mut findings, guest, function)?;
+    check(&mut findings, guest, &format!("mark fresh; recovery {address} 60"), LONG)?;
+    check(&mut findings, guest, "log_since fresh | grep 'has failed 1 times'", SOON)?;
+    works(&mut findings, guest, function)?;
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn a_recovery_takes_from_its_first_line_to_its_last() {
+        let log = "[    1.500000] EEH: Recovering PHB#0-PE#1fd\n[    4.750000] EEH: Recovery successful.";
+        assert_eq!(duration(log), Some(3.25));
+        assert_eq!(duration("FAIL: x"), None);
+    }
+}

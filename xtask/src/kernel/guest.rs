@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A guest under test: commands over its serial console, their output and exit code.
+
+use core::time::Duration;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Instant;
+
+use rexpect::ReadUntil;
+use rexpect::error::Error;
+use rexpect::session::StreamSession;
+
+use super::machine::Files;
+use crate::context::Fallible;
+
+/// How often the console is looked at anew while nothing comes.
+const SLICE_MS: u64 = 1000;
+const BOOT: Duration = Duration::from_secs(180);
+
+/// A running QEMU, with the loop of `kernel/initramfs/init` at the other end of its console.
+pub(crate) struct Guest {
+    child: Child,
+    session: StreamSession<ChildStdin>,
+    number: u32,
+    transcript: String,
+    /// Where this run keeps its files.
+    pub(crate) files: Files,
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its exit code.
+    pub(crate) status: i32,
+    /// What it wrote to either stream.
+    pub(crate) output: String,
+}
+
+impl Guest {
+    /// Starts QEMU and waits for the guest's loop.
+    pub(crate) fn boot(mut qemu: Command, files: Files) -> Fallible<Self> {
+        let log = std::fs::File::create(files.dir.join("qemu.log"))?;
+        let mut child = qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let input = child.stdin.take().ok_or("no input of QEMU")?;
+        let output = child.stdout.take().ok_or("no output of QEMU")?;
+        let session = rexpect::spawn_stream(output, input, Some(SLICE_MS));
+        let mut guest = Self { child, session, number: 0, transcript: String::new(), files };
+        guest.expect("@@ready@@", BOOT).map_err(|error| format!("boot: {error}"))?;
+        Ok(guest)
+    }
+
+    /// Runs one line of shell in the guest. An error is a guest that does not answer any more.
+    pub(crate) fn run(&mut self, line: &str, limit: Duration) -> Fallible<Answer> {
+        self.number += 1;
+        let number = self.number;
+        self.session.send_line(&format!("{number} {line}"))?;
+        self.expect(&format!("@@begin {number}@@"), limit)?;
+        let output = self.expect(&format!("@@end {number} "), limit)?;
+        let status = self.expect("@@", limit)?;
+        let status = status.trim().parse().map_err(|_| format!("no exit code: {status:?}"))?;
+        let output = output.trim().to_owned();
+        self.transcript += &format!("$ {line}\n{output}\n= {status}\n");
+        Ok(Answer { status, output })
+    }
+
+    /// Runs a line that must answer 0; what it wrote.
+    pub(crate) fn must(&mut self, line: &str, limit: Duration) -> Fallible<String> {
+        let answer = self.run(line, limit)?;
+        if answer.status == 0 {
+            Ok(answer.output)
+        } else {
+            Err(format!("{line}: exit code {}: {}", answer.status, last_lines(&answer.output)).into())
+        }
+    }
+
+    /// What was typed and answered since this was asked last.
+    pub(crate) fn take_transcript(&mut self) -> String {
+        core::mem::take(&mut self.transcript)
+    }
+
+    fn expect(&mut self, wanted: &str, limit: Duration) -> Fallible<String> {
+        let started = Instant::now();
+        loop {
+            let any = [wanted, "Kernel panic - not syncing"].map(|text| ReadUntil::String(text.to_owned()));
+            match self.session.exp_any(any.into()) {
+                Ok((before, found)) if found == wanted => return Ok(before),
+                Ok((before, _)) => return Err(format!("the guest panicked: {}", last_lines(&before)).into()),
+                Err(Error::Timeout { got, .. }) if started.elapsed() > limit => {
+                    let waited = limit.as_secs();
+                    return Err(
+                        format!("the guest did not answer for {waited} s: {}", last_lines(&got)).into()
+                    );
+                }
+                Err(Error::Timeout { .. }) => {}
+                Err(error) => {
+                    return Err(format!("the guest is gone: {}", first_line(&error.to_string())).into());
+                }
+            }
+        }
+    }
+
+    /// How often QEMU's trace shows a reset of devices of this type so far.
+    pub(crate) fn resets(&self, qemu_type: &str) -> usize {
+        let trace = std::fs::read_to_string(&self.files.trace).unwrap_or_default();
+        let of_type = format!("({qemu_type})");
+        trace
+            .lines()
+            .filter(|line| line.contains("resettable_reset_assert_begin") && line.contains(&of_type))
+            .count()
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // Ours, and nothing of it is wanted any more; it may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn last_lines(text: &str) -> String {
+    crate::process::tail(text.trim(), 12)
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The machines: QEMU's command line, and what the guest finds there.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::context::Fallible;
+
+/// Which machine QEMU is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Machine {
+    /// PowerNV with PHB4.
+    Powernv9,
+    /// PowerNV with PHB5.
+    Powernv10,
+    /// PAPR, under QEMU's own hypervisor.
+    Pseries,
+}
+
+impl Machine {
+    /// As QEMU calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Powernv9 => "powernv9",
+            Self::Powernv10 => "powernv10",
+            Self::Pseries => "pseries",
+        }
+    }
+}
+
+/// What a function is good for in a test.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// A disk behind this controller.
+    Disk,
+    /// A network card; the number is that of its subnet 10.N.0.0/24.
+    Net(u8),
+    /// Nothing to read or write.
+    Other,
+}
+
+/// A function that a driver is bound to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Function {
+    /// Domain, bus, device and function.
+    pub(crate) address: &'static str,
+    /// The driver's name.
+    pub(crate) driver: &'static str,
+    /// QEMU's type, as its trace names it.
+    pub(crate) qemu: &'static str,
+    /// How to see that it works.
+    pub(crate) kind: Kind,
+    /// Whether a PCIe switch is above it.
+    pub(crate) below_switch: bool,
+}
+
+const fn function(
+    address: &'static str,
+    driver: &'static str,
+    qemu: &'static str,
+    kind: Kind,
+    below_switch: bool,
+) -> Function {
+    Function { address, driver, qemu, kind, below_switch }
+}
+
+/// The functions of either PowerNV machine.
+pub(crate) const POWERNV: [Function; 8] = [
+    function("0000:01:00.0", "nvme", "nvme", Kind::Disk, false),
+    function("0001:01:00.0", "e1000e", "e1000e", Kind::Net(1), false),
+    function("0002:03:00.0", "nvme", "nvme", Kind::Disk, true),
+    function("0002:04:00.0", "e1000e", "e1000e", Kind::Net(2), true),
+    function("0002:05:00.0", "xhci_hcd", "qemu-xhci", Kind::Other, true),
+    function("0003:01:00.0", "igb", "igb", Kind::Net(3), false),
+    function("0004:01:00.0", "ahci", "ich9-ahci", Kind::Disk, false),
+    function("0005:01:00.0", "nvme", "nvme", Kind::Disk, false),
+];
+
+/// Where one run keeps its files.
+pub(crate) struct Files {
+    /// All of the run's files.
+    pub(crate) dir: PathBuf,
+    /// What the guest wrote to its console.
+    pub(crate) console: PathBuf,
+    /// QEMU's trace of resets.
+    pub(crate) trace: PathBuf,
+}
+
+impl Files {
+    /// An empty directory with disks and a file to fetch.
+    pub(crate) fn new(dir: PathBuf) -> Fallible<Self> {
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir)?;
+        }
+        std::fs::create_dir_all(dir.join("tftp"))?;
+        for disk in ["nvme0", "nvme1", "nvme2", "ahci"] {
+            std::fs::File::create(dir.join(format!("{disk}.img")))?.set_len(64 << 20)?;
+        }
+        std::fs::write(dir.join("events"), TRACED.join("\n") + "\n")?;
+        Ok(Self { console: dir.join("console.log"), trace: dir.join("trace.log"), dir })
+    }
+}
+
+/// Events that show a device being reset.
+const TRACED: [&str; 5] = [
+    "resettable_reset_assert_begin",
+    "pci_nvme_pci_reset",
+    "e1000e_cb_qdev_reset_hold",
+    "usb_xhci_reset",
+    "ahci_reset",
+];
+
+/// What is booted.
+pub(crate) struct Boot<'a> {
+    pub(crate) machine: Machine,
+    pub(crate) image: &'a Path,
+    pub(crate) initramfs: &'a Path,
+    /// Behind `console=hvc0`.
+    pub(crate) append: &'a str,
+    /// Mebibytes.
+    pub(crate) memory: u32,
+}
+
+/// QEMU's command line, with the console on standard input and output.
+pub(crate) fn command(qemu: &Path, boot: &Boot<'_>, files: &Files) -> Command {
+    let mut command = Command::new(qemu.join("usr/bin/qemu-system-ppc64"));
+    let libraries = ["usr/lib", "lib"].map(|dir| qemu.join(dir).join("x86_64-linux-gnu"));
+    let libraries: Vec<String> = libraries.iter().map(|dir| dir.display().to_string()).collect();
+    command.env("LD_LIBRARY_PATH", libraries.join(":"));
+    command.arg("-L").arg(qemu.join("usr/share/qemu"));
+    command.args(["-M", boot.machine.name(), "-smp", "2", "-accel", "tcg,thread=multi", "-no-reboot"]);
+    command.args(["-m", &boot.memory.to_string(), "-display", "none", "-vga", "none", "-nic", "none"]);
+    command.args(["-monitor", "none", "-serial", "chardev:console"]);
+    command
+        .arg("-chardev")
+        .arg(format!("stdio,id=console,signal=off,mux=off,logfile={}", files.console.display()));
+    command.arg("-trace").arg(format!("events={}", files.dir.join("events").display()));
+    command.arg("-D").arg(&files.trace);
+    command.arg("-kernel").arg(boot.image).arg("-initrd").arg(boot.initramfs);
+    command.arg("-append").arg(format!("console=hvc0 panic=1 log_buf_len=4M {}", boot.append));
+    let devices = match boot.machine {
+        Machine::Pseries => pseries(files),
+        Machine::Powernv9 | Machine::Powernv10 => powernv(files),
+    };
+    command.args(devices);
+    command
+}
+
+fn drive(files: &Files, id: &str) -> [String; 2] {
+    let image = files.dir.join(format!("{id}.img"));
+    ["-drive".into(), format!("file={},format=raw,if=none,id={id}", image.display())]
+}
+
+fn subnet(files: &Files, number: u8) -> [String; 2] {
+    let tftp = files.dir.join("tftp");
+    let host =
+        format!("net=10.{number}.0.0/24,host=10.{number}.0.2,dns=10.{number}.0.3,dhcpstart=10.{number}.0.15");
+    ["-netdev".into(), format!("user,id=net{number},restrict=on,{host},tftp={}", tftp.display())]
+}
+
+fn powernv(files: &Files) -> Vec<String> {
+    let mut args: Vec<String> = Vec::new();
+    for id in ["nvme0", "nvme1", "nvme2", "ahci"] {
+        args.extend(drive(files, id));
+    }
+    for number in 1..=3 {
+        args.extend(subnet(files, number));
+    }
+    for device in [
+        "nvme,bus=pcie.0,addr=0x0,drive=nvme0,serial=nvme0",
+        "e1000e,bus=pcie.1,addr=0x0,romfile=,netdev=net1",
+        "x3130-upstream,bus=pcie.2,id=up",
+        "xio3130-downstream,bus=up,id=ds0,chassis=1,slot=1,addr=0.0",
+        "xio3130-downstream,bus=up,id=ds1,chassis=1,slot=2,addr=1.0",
+        "xio3130-downstream,bus=up,id=ds2,chassis=1,slot=3,addr=2.0",
+        "nvme,bus=ds0,drive=nvme1,serial=nvme1",
+        "e1000e,bus=ds1,romfile=,netdev=net2",
+        "qemu-xhci,bus=ds2,id=xhci",
+        "igb,bus=pcie.3,addr=0x0,romfile=,netdev=net3",
+        "ich9-ahci,bus=pcie.4,addr=0x0,id=ahci",
+        "ide-hd,bus=ahci.0,drive=ahci",
+        "nvme,bus=pcie.5,addr=0x0,drive=nvme2,serial=nvme2",
+    ] {
+        args.extend(["-device".into(), device.into()]);
+    }
+    args
+}
+
+fn pseries(files: &Files) -> Vec<String> {
+    let mut args: Vec<String> = Vec::new();
+    args.extend(drive(files, "nvme0"));
+    args.extend(subnet(files, 1));
+    for device in ["nvme,drive=nvme0,serial=nvme0", "e1000e,romfile=,netdev=net1"] {
+        args.extend(["-device".into(), device.into()]);
+    }
+    args
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! `cargo xtask kernel`: fetches, builds, boots and tests a ppc64le Linux with this project as its EEH.
+//!
+//! Everything fetched and built is kept in a cache outside the repository; see `cache`.
+
+mod apt;
+mod boot;
+mod build;
+mod cache;
+mod cases;
+mod config;
+mod edits;
+mod fetch;
+mod guest;
+mod initramfs;
+mod machine;
+mod test;
+mod tools;
+mod tree;
+mod workspace;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::context::{Context, Fallible};
+use crate::report::Findings;
+use boot::Rig;
+use cache::Cache;
+use machine::Machine;
+
+/// What `cargo xtask kernel` takes.
+#[derive(Args)]
+pub(crate) struct Kernel {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds the kernel image
+    Build {
+        #[command(flatten)]
+        options: Options,
+        /// What make is asked for
+        #[arg(default_value = "vmlinux")]
+        targets: Vec<String>,
+    },
+    /// Builds, and boots to a shell
+    Boot {
+        #[command(flatten)]
+        options: Options,
+        /// The machine
+        #[arg(long, value_enum, default_value = "powernv10")]
+        machine: Machine,
+        /// More kernel parameters
+        #[arg(long, default_value = "")]
+        append: String,
+    },
+    /// Boots to a shell what was built last
+    Shell {
+        #[command(flatten)]
+        options: Options,
+        /// The machine
+        #[arg(long, value_enum, default_value = "powernv10")]
+        machine: Machine,
+        /// More kernel parameters
+        #[arg(long, default_value = "")]
+        append: String,
+    },
+    /// Builds, boots, and runs the cases in the guest
+    Test {
+        #[command(flatten)]
+        options: Options,
+        /// The machine; powernv10 if not given (may be repeated)
+        #[arg(long, value_enum)]
+        machine: Vec<Machine>,
+        /// Only cases whose name contains this (may be repeated)
+        #[arg(long)]
+        only: Vec<String>,
+        /// The short part, which CI runs
+        #[arg(long)]
+        short: bool,
+    },
+}
+
+/// Which kernel, from what.
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// A Linux 7.3 source tree that has not been built in, instead of Debian's
+    #[arg(long, value_name = "DIR")]
+    pub(crate) kernel_source: Option<PathBuf>,
+    /// Whose EEH: this project's, or the C code of the same kernel
+    #[arg(long, value_enum, default_value = "rust")]
+    pub(crate) variant: Variant,
+    /// For measuring, or with the kernel's own checkers
+    #[arg(long, value_enum, default_value = "speed")]
+    pub(crate) config: Config,
+    /// Fetches nothing
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Jobs of make; as many as CPUs if not given
+    #[arg(long, short)]
+    pub(crate) jobs: Option<usize>,
+}
+
+impl Options {
+    fn kind(&self) -> (Variant, Config) {
+        (self.variant, self.config)
+    }
+}
+
+/// Whose EEH.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Variant {
+    /// This project's.
+    Rust,
+    /// The kernel's own.
+    C,
+}
+
+impl Variant {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::C => "c",
+        }
+    }
+}
+
+/// Which configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Config {
+    /// As a distribution would.
+    Speed,
+    /// With lock, memory and scheduling checkers.
+    Check,
+}
+
+impl Config {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Speed => "speed",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(ctx: &Context, kernel: &Kernel) -> Fallible<Findings> {
+    let cache = Cache::open()?;
+    let ended = |fine: bool| {
+        let mut findings = Findings::default();
+        findings.check(fine, || "QEMU ended with an error".to_owned());
+        findings
+    };
+    match &kernel.task {
+        Task::Build { options, targets } => {
+            let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+            let mut findings = Findings::default();
+            match build::build(ctx, &cache, options, &targets)? {
+                Ok(kernel) => {
+                    findings.passed = 1;
+                    findings.notes.push(format!("Linux {}: {}", kernel.version, kernel.image.display()));
+                }
+                Err(missing) => findings.not_run = Some(missing.0),
+            }
+            Ok(findings)
+        }
+        Task::Boot { options, machine, append } => match build::build(ctx, &cache, options, &["vmlinux"])? {
+            Ok(kernel) => Ok(ended(Rig::new(ctx, &cache, options, &kernel)?.shell(*machine, append)?)),
+            Err(missing) => Ok(Findings::not_run(missing.0)),
+        },
+        Task::Shell { options, machine, append } => {
+            let kernel = build::last(&cache, options)?;
+            Ok(ended(Rig::new(ctx, &cache, options, &kernel)?.shell(*machine, append)?))
+        }
+        Task::Test { options, machine, only, short } => {
+            let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
+            test::run(ctx, &cache, options, (machines, only, *short))
+        }
+    }
+}
