@@ -10,7 +10,12 @@
 #![cfg(CONFIG_EEH_RUST)]
 
 mod bindings;
+mod breakage;
+mod bus_reset;
+mod debugfs;
+mod debugfs_phb;
 mod env;
+mod files;
 mod firmware;
 mod helper;
 mod hotplug;
@@ -27,9 +32,11 @@ mod platform;
 mod presence;
 mod printk;
 mod rtas;
+mod seq;
 mod sriov;
 mod state;
 mod storage;
+mod sysfs;
 mod thread;
 mod time;
 mod token;

@@ -17,6 +17,8 @@ pub(crate) enum Class {
     Tree,
     /// The lock of a mailbox.
     Mailbox,
+    /// The lock of the history.
+    History,
     /// The lock that a mutex is initialised under.
     Setup,
 }
@@ -45,6 +47,7 @@ impl<T> RawLock<T> {
         match class {
             Class::Tree => unsafe { bindings::eeh_glue_init_tree_lock(raw.as_mut_ptr()) },
             Class::Mailbox => unsafe { bindings::eeh_glue_init_mailbox_lock(raw.as_mut_ptr()) },
+            Class::History => unsafe { bindings::eeh_glue_init_history_lock(raw.as_mut_ptr()) },
             Class::Setup => unsafe { bindings::eeh_glue_init_setup_lock(raw.as_mut_ptr()) },
         }
         // SAFETY: the call above has made it a lock.

@@ -147,6 +147,12 @@ impl PciDev {
         false
     }
 
+    /// Whether it is a virtual function.
+    pub(crate) fn is_virtual_function(&self) -> bool {
+        // SAFETY: a bit that is set when the device is found.
+        unsafe { (*self.as_raw()).is_virtfn() != 0 }
+    }
+
     /// Whether it is a physical function with virtual ones, or may have some.
     pub(crate) fn is_physical_function(&self) -> bool {
         // SAFETY: a bit that is set when the device is found.
@@ -156,8 +162,7 @@ impl PciDev {
     /// Of a virtual function: its physical one, and its index there. `None` of any other function, and
     /// of one that is passed through without its physical function.
     pub(crate) fn physical_function(&self) -> Option<(Self, c_int)> {
-        // SAFETY: a bit that is set when the device is found.
-        if unsafe { (*self.as_raw()).is_virtfn() == 0 } {
+        if !self.is_virtual_function() {
             return None;
         }
         // SAFETY: a virtual function holds its physical one.
@@ -194,6 +199,11 @@ impl PciDev {
         let table = unsafe { driver.err_handler.as_ref() };
         Some(Driver { name: DriverName::new(name), handlers: table.map(handlers) })
     }
+}
+
+/// The PCI device of a `struct device` that is one's. C: `to_pci_dev`
+pub(crate) const fn of_device(device: *mut bindings::device) -> *mut bindings::pci_dev {
+    device.wrapping_byte_sub(core::mem::offset_of!(bindings::pci_dev, dev)).cast()
 }
 
 /// C: `PCI_ANY_ID`

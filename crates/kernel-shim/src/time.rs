@@ -66,3 +66,27 @@ pub(crate) fn sleep_ms(ms: u32) {
     // SAFETY: the caller may sleep.
     unsafe { bindings::msleep(ms) };
 }
+
+/// Waits for a time.
+///
+/// # Context
+///
+/// May sleep.
+pub(crate) fn sleep_until(at: Time) {
+    while now() < at {
+        Nap::new().until(Some(at));
+    }
+}
+
+/// Waits for a time, or until this task is killed; whether it was.
+///
+/// # Context
+///
+/// May sleep.
+pub(crate) fn wait_killable(at: Time) -> bool {
+    // SAFETY: changes the state of this task only.
+    unsafe { bindings::eeh_glue_set_killable() };
+    Nap(()).until(Some(at));
+    // SAFETY: asks about this task.
+    unsafe { bindings::eeh_glue_is_killed() }
+}

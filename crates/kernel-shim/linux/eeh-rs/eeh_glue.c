@@ -6,7 +6,7 @@
 #include <linux/io.h>
 #include <linux/irq.h>
 #include <linux/pci.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/smp.h>
 
 #include <asm/eeh.h>
@@ -37,6 +37,11 @@ void eeh_glue_init_mailbox_lock(raw_spinlock_t *eeh_mailbox)
 void eeh_glue_init_setup_lock(raw_spinlock_t *eeh_setup)
 {
 	raw_spin_lock_init(eeh_setup);
+}
+
+void eeh_glue_init_history_lock(raw_spinlock_t *eeh_history)
+{
+	raw_spin_lock_init(eeh_history);
 }
 
 void eeh_glue_init_registry_mutex(struct mutex *eeh_registry)
@@ -87,6 +92,16 @@ void eeh_glue_set_idle(void)
 void eeh_glue_set_running(void)
 {
 	__set_current_state(TASK_RUNNING);
+}
+
+void eeh_glue_set_killable(void)
+{
+	set_current_state(TASK_KILLABLE);
+}
+
+bool eeh_glue_is_killed(void)
+{
+	return fatal_signal_pending(current);
 }
 
 void eeh_glue_device_lock(struct device *dev)

@@ -17,6 +17,7 @@ struct pci_controller;
 void eeh_glue_init_tree_lock(raw_spinlock_t *eeh_tree);
 void eeh_glue_init_mailbox_lock(raw_spinlock_t *eeh_mailbox);
 void eeh_glue_init_setup_lock(raw_spinlock_t *eeh_setup);
+void eeh_glue_init_history_lock(raw_spinlock_t *eeh_history);
 void eeh_glue_init_registry_mutex(struct mutex *eeh_registry);
 void eeh_glue_init_map_mutex(struct mutex *eeh_map);
 unsigned long eeh_glue_raw_lock(raw_spinlock_t *lock);
@@ -30,6 +31,8 @@ unsigned int eeh_glue_cpu(void);
 /* Threads and devices */
 void eeh_glue_set_idle(void);
 void eeh_glue_set_running(void);
+void eeh_glue_set_killable(void);
+bool eeh_glue_is_killed(void);
 void eeh_glue_device_lock(struct device *dev);
 void eeh_glue_device_unlock(struct device *dev);
 bool eeh_glue_irq_disabled(struct irq_data *data);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A reset that the PCI core asks for: of all that is behind a bridge. C: `pnv_pci_reset_secondary_bus`
+//!
+//! Not a recovery's: those never go through the PCI core.
+
+use core::ffi::CStr;
+use core::ptr;
+
+use eeh_pe::{DeviceFlags, DeviceId, PeId, PeNumber, PeType, PhbNumber, TreeId};
+use eeh_recovery::{DeviceTarget, PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, SlotControl};
+
+use crate::bindings;
+use crate::firmware::Firmware;
+use crate::pci::PciDev;
+use crate::printk::pr_warn;
+use crate::time::{now, sleep_until};
+
+/// C: `PCI_EXT_CAP_ID_ERR`, `PCI_CAP_ID_AF`, `PCI_CAP_ID_PCIX`
+const AER: i32 = 1;
+const AF: i32 = 0x13;
+const PCIX: i32 = 7;
+
+/// Whether a device's node has a property.
+fn has_property(device: &PciDev, name: &CStr) -> bool {
+    // SAFETY: the device is held, and has its node for as long; null is allowed.
+    !unsafe {
+        bindings::of_get_property((*device.as_device()).of_node, name.as_ptr().cast(), ptr::null_mut())
+    }
+    .is_null()
+}
+
+/// A bridge, as firmware is told of it; EEH need not know it.
+fn target(bridge: &PciDev, phb: PhbTarget) -> DeviceTarget {
+    let raw = bridge.as_raw();
+    // SAFETY: the device is held; neither changes.
+    let (pcie_cap, reporting) = unsafe { (u16::from((*raw).pcie_cap), (*raw).link_active_reporting() != 0) };
+    // SAFETY: the device is held.
+    let aer_cap = unsafe { bindings::pci_find_ext_capability(raw, AER) };
+    // SAFETY: as above.
+    let capability = |id| u16::from(unsafe { bindings::pci_find_capability(raw, id) });
+    DeviceTarget {
+        device: DeviceId::NONE,
+        phb,
+        bdf: bridge.bdf(),
+        flags: DeviceFlags::BRIDGE,
+        pcie_cap,
+        aer_cap,
+        af_cap: capability(AF),
+        pcix_cap: capability(PCIX),
+        reset_by_firmware: has_property(bridge, c"ibm,reset-by-firmware"),
+        link_active_reporting: reporting,
+        conventional: pcie_cap == 0,
+    }
+}
+
+/// Resets what is behind a bridge, and waits for it.
+///
+/// # Safety
+///
+/// `bridge` points to a PowerNV bridge that the caller holds.
+///
+/// # Context
+///
+/// May sleep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pnv_pci_reset_secondary_bus(bridge: *mut bindings::pci_dev) {
+    // SAFETY: the caller's promise.
+    let Some(bridge) = (unsafe { PciDev::get(bridge) }) else { return };
+    // SAFETY: the device holds its bus, and the bus its PHB.
+    let (firmware, is_root) = unsafe {
+        let bus = (*bridge.as_raw()).bus;
+        let hose = bindings::eeh_glue_bus_to_host(bus);
+        ((*(*hose).private_data.cast::<bindings::pnv_phb>()).opal_id, (*bus).parent.is_null())
+    };
+    let phb = PhbTarget { tree: TreeId::NONE, number: PhbNumber(bridge.domain()), firmware };
+    let pe = PeTarget { pe: PeId::NONE, phb, number: PeNumber(0), kind: PeType::BUS };
+    let point = if is_root { ResetPoint::RootBus } else { ResetPoint::Bridge(target(&bridge, phb)) };
+    let back = Firmware::powernv();
+    let mut reset = back.begin_reset(&pe, &point, ResetKind::Hot);
+    loop {
+        match back.poll_reset(&mut reset, now()) {
+            ResetPoll::Wait { until, .. } => sleep_until(until),
+            ResetPoll::Done => return,
+            // C says nothing, and takes the bus for reset.
+            ResetPoll::Failed(error) => {
+                return pr_warn!("EEH: {:04x}:{}: bus not reset: {error}", bridge.domain(), bridge.bdf());
+            }
+        }
+    }
+}
+
+/// What we define is what C has declared.
+const _: [unsafe extern "C" fn(*mut bindings::pci_dev); 2] =
+    [bindings::pnv_pci_reset_secondary_bus, pnv_pci_reset_secondary_bus];

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The files in debugfs's `powerpc/PCIxxxx`: error injection. C: the files of `pnv_eeh_post_init`
+
+use core::ffi::CStr;
+use core::ptr::NonNull;
+
+use eeh_powernv::{InjectError, Injection};
+use eeh_recovery::{InjectCommand, PeTarget, PhbTarget};
+use kernel::ffi::{c_char, c_int, c_void};
+
+use crate::firmware::Firmware;
+use crate::seq::{Command, EINVAL, ENODEV, FileOps, open_number, written};
+use crate::{bindings, platform, registry};
+
+/// Error injection registers of a PHB, by their offset.
+const OUTBOUND: usize = 0xd10;
+const INBOUND_A: usize = 0xd90;
+const INBOUND_B: usize = 0xe10;
+
+/// Makes the files of a PHB.
+///
+/// # Safety
+///
+/// `hose` is PowerNV's, has a `pnv_phb`, and is never freed.
+///
+/// # Context
+///
+/// Boot.
+pub(crate) unsafe fn add_phb(hose: NonNull<bindings::pci_controller>) {
+    // SAFETY: the caller's promise.
+    let phb = unsafe { (*hose.as_ptr()).private_data.cast::<bindings::pnv_phb>() };
+    // SAFETY: as above.
+    let (has, directory) = unsafe { ((*phb).has_dbgfs != 0, (*phb).dbgfs) };
+    if has || directory.is_null() {
+        return;
+    }
+    // SAFETY: as above; only this function writes the field.
+    unsafe { (*phb).has_dbgfs = 1 };
+    let files: [(&CStr, u16, &'static FileOps); 4] = [
+        (c"err_injct", 0o200, &INJECT),
+        (c"err_injct_outbound", 0o600, &REGISTER_OUTBOUND),
+        (c"err_injct_inboundA", 0o600, &REGISTER_INBOUND_A),
+        (c"err_injct_inboundB", 0o600, &REGISTER_INBOUND_B),
+    ];
+    for (name, mode, operations) in files {
+        let (name, data) = (name.as_ptr().cast(), hose.as_ptr().cast());
+        // SAFETY: the directory, the controller and the operations stay for ever.
+        unsafe { bindings::debugfs_create_file_unsafe(name, mode, directory, data, operations.as_ptr()) };
+    }
+}
+
+/// A register of the PHB whose files `data` belongs to.
+///
+/// # Safety
+///
+/// `data` is what [`add_phb`] gave the file.
+unsafe fn register(data: *mut c_void, offset: usize) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let phb = unsafe { (*data.cast::<bindings::pci_controller>()).private_data.cast::<bindings::pnv_phb>() };
+    // SAFETY: a PHB's registers are mapped, and more than these.
+    unsafe { (*phb).regs.cast::<u8>().add(offset).cast() }
+}
+
+/// C: `pnv_eeh_dbgfs_get`
+unsafe extern "C" fn get<const OFFSET: usize>(data: *mut c_void, value: *mut u64) -> c_int {
+    // SAFETY: the file's data, and the caller's buffer.
+    unsafe { value.write(bindings::eeh_glue_in_be64(register(data, OFFSET))) };
+    0
+}
+
+/// C: `pnv_eeh_dbgfs_set`
+unsafe extern "C" fn set<const OFFSET: usize>(data: *mut c_void, value: u64) -> c_int {
+    // SAFETY: the file's data.
+    unsafe { bindings::eeh_glue_out_be64(register(data, OFFSET), value) };
+    0
+}
+
+unsafe extern "C" fn open<const OFFSET: usize>(
+    inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    // SAFETY: both are being opened, and have the data that `get` and `set` take.
+    unsafe { open_number(inode, file, get::<OFFSET>, set::<OFFSET>) }
+}
+
+static REGISTER_OUTBOUND: FileOps = FileOps::number(open::<OUTBOUND>);
+static REGISTER_INBOUND_A: FileOps = FileOps::number(open::<INBOUND_A>);
+static REGISTER_INBOUND_B: FileOps = FileOps::number(open::<INBOUND_B>);
+
+static INJECT: FileOps = {
+    /// C: `pnv_eeh_ei_write`
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        from: *const c_char,
+        count: usize,
+        position: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: the file's data are the controller that `add_phb` gave it.
+        let number = unsafe { (*(*file).private_data.cast::<bindings::pci_controller>()).global_number };
+        // SAFETY: these are the arguments of a `write`.
+        let command = unsafe { Command::take(from, count, position) };
+        match command.and_then(|command| inject(number, command.text())) {
+            Ok(()) => written(count),
+            Err(error) => error,
+        }
+    }
+    FileOps::command(write, None)
+};
+
+/// Injects an error into a PE of a PHB.
+fn inject(number: c_int, text: &[u8]) -> Result<(), isize> {
+    let command = InjectCommand::parse(text).ok_or(EINVAL)?;
+    let (platform, registry) = platform().zip(registry()).ok_or(ENODEV)?;
+    let number = eeh_pe::PhbNumber(u32::try_from(number).map_err(|_| ENODEV)?);
+    let tree = registry.find_phb(number).and_then(|id| registry.tree(id)).ok_or(ENODEV)?;
+    let phb = PhbTarget { tree: tree.id(), number, firmware: tree.firmware() };
+    let pe = {
+        let guard = tree.lock();
+        let found = guard.find(command.pe).ok_or(ENODEV)?;
+        PeTarget { pe: found.id(), phb, number: found.number(), kind: found.kind() }
+    };
+    let InjectCommand { kind, function, address, mask, .. } = command;
+    let Firmware::PowerNv(back) = &platform.firmware else { return Err(ENODEV) };
+    back.inject(&pe, &Injection { kind, function, address, mask }).map_err(|error| match error {
+        InjectError::Kind(_) | InjectError::Function(_) => EINVAL,
+        InjectError::Firmware(eeh_recovery::FirmwareError::Missing { .. }) => -(bindings::ENXIO as isize),
+        InjectError::Firmware(_) => -(bindings::EIO as isize),
+    })
+}
