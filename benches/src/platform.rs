@@ -8,7 +8,7 @@ use eeh_powernv::opal::Opal;
 use eeh_powernv::{PhbFacts, PhbModel, Phbs, PowerNv};
 use eeh_recovery::{
     ChannelState, Driver, ErsResult, Event, FirmwareError, Helper, Job, JobId, Location, Observer, Params,
-    PciCore, PhbTarget, Platform, Wake,
+    PciCore, PhbTarget, Platform, RecoveryId, Wake,
 };
 
 use crate::env::Host;
@@ -38,7 +38,7 @@ pub struct Nobody;
 impl Observer for Nobody {
     fn event(&self, _now: Time, _event: &Event) {}
 
-    fn line(&self, _now: Time, _phb: &PhbTarget, _line: fmt::Arguments<'_>) {}
+    fn line(&self, _now: Time, _: &PhbTarget, _: Option<RecoveryId>, _: fmt::Arguments<'_>) {}
 }
 
 impl Wake for Nobody {

@@ -10,6 +10,26 @@ use crate::sync::{AtomicU64, Relaxed};
 /// C: `EEH_MAX_FAILS`
 pub const RUNAWAY_READS: u64 = 2_100_000;
 
+/// PEs whose false positives a CPU counts apart: as many as are polled by drivers at a time.
+const APART: usize = if cfg!(eeh_loom) { 1 } else { 16 };
+
+/// The false positives of one PE on one CPU.
+struct Apart {
+    pe: AtomicU64,
+    count: AtomicU64,
+}
+
+impl Apart {
+    fn new() -> Self {
+        Self { pe: AtomicU64::new(crate::slot::NO_NAME), count: AtomicU64::new(0) }
+    }
+}
+
+/// A PE's name among those of all trees: the tree's slot sits above the generation's 28 bits.
+fn name_of(pe: PeId) -> u64 {
+    Name { index: pe.index, generation: pe.generation }.pack() | (u64::from(pe.tree.slot) << 44)
+}
+
 macro_rules! counters {
     ($($name:ident $field:ident = $doc:literal,)*) => {
         /// What is counted.
@@ -27,6 +47,7 @@ macro_rules! counters {
             $($field: AtomicU64,)*
             runaway_pe: AtomicU64,
             runaway_reads: AtomicU64,
+            apart: [Apart; APART],
         }
 
         impl CpuStats {
@@ -37,6 +58,7 @@ macro_rules! counters {
                     $($field: AtomicU64::new(0),)*
                     runaway_pe: AtomicU64::new(crate::slot::NO_NAME),
                     runaway_reads: AtomicU64::new(0),
+                    apart: core::array::from_fn(|_| Apart::new()),
                 }
             }
 
@@ -122,10 +144,7 @@ impl<E: Env> Stats<E> {
     #[must_use]
     pub fn count_isolated_read(&self, pe: PeId) -> bool {
         let Some(cpu) = self.here() else { return false };
-        // Another tree's PE of the same name would be taken for this one: the tree's slot sits
-        // above the generation's 28 bits.
-        let name =
-            Name { index: pe.index, generation: pe.generation }.pack() | (u64::from(pe.tree.slot) << 44);
+        let name = name_of(pe);
         if cpu.runaway_pe.load(Relaxed) != name {
             cpu.runaway_pe.store(name, Relaxed);
             cpu.runaway_reads.store(1, Relaxed);
@@ -136,10 +155,44 @@ impl<E: Env> Stats<E> {
         reads == RUNAWAY_READS
     }
 
+    /// Counts a check of `pe` that was not frozen, in the sum of all and for the PE alone.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included. An interrupt that counts in between may cost a count.
+    pub fn count_false_positive(&self, pe: PeId) {
+        self.count(Counter::FalsePositives);
+        let Some(apart) = self.here().and_then(|cpu| apart(cpu, pe)) else { return };
+        let name = name_of(pe);
+        let before = if apart.pe.load(Relaxed) == name { apart.count.load(Relaxed) } else { 0 };
+        apart.pe.store(name, Relaxed);
+        apart.count.store(before.saturating_add(1), Relaxed);
+    }
+
+    /// The checks of `pe` that were not frozen: all of them, unless many PEs are polled in vain at a time.
+    /// What a CPU had no room for is in the sum of all only.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn false_positives(&self, pe: PeId) -> u64 {
+        let name = name_of(pe);
+        let places = self.0.iter().filter_map(|cpu| apart(cpu, pe));
+        let of_pe = places.filter(|apart| apart.pe.load(Relaxed) == name);
+        of_pe.fold(0, |sum, apart| sum.saturating_add(apart.count.load(Relaxed)))
+    }
+
     #[inline]
     fn here(&self) -> Option<&CpuStats> {
         let cpu = E::cpu();
         // CPUs beyond those that have a set share them.
         self.0.get(cpu).or_else(|| self.0.get(cpu.checked_rem(self.0.len())?))
     }
+}
+
+/// The place of a PE among those that a CPU counts apart.
+fn apart(cpu: &CpuStats, pe: PeId) -> Option<&Apart> {
+    let place = usize::from(pe.index ^ pe.tree.slot).checked_rem(APART)?;
+    cpu.apart.get(place)
 }

@@ -294,3 +294,21 @@ fn two_million_reads_of_an_isolated_pe_are_reported_once() {
     assert!(!(1..eeh_pe::RUNAWAY_READS).any(|_| stats.count_isolated_read(a)), "counted anew");
     assert!(stats.count_isolated_read(a));
 }
+
+#[test]
+fn false_positives_are_counted_in_all_and_for_each_pe() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let (a, b) = (insert(&tree, 0x100, 1, None).pe, insert(&tree, 0x200, 2, None).pe);
+    let stats = registry.stats();
+    (0..3).for_each(|_| stats.count_false_positive(a));
+    stats.count_false_positive(b);
+    assert_eq!((stats.false_positives(a), stats.false_positives(b)), (3, 1));
+    assert_eq!(stats.sum(eeh_pe::Counter::FalsePositives), 4);
+    // More PEs than are counted apart: the sum stays right, and nobody has another's count.
+    for n in 3..40 {
+        stats.count_false_positive(insert(&tree, 0x100 * n as u16, n, None).pe);
+    }
+    assert_eq!(stats.sum(eeh_pe::Counter::FalsePositives), 41);
+    assert!(stats.false_positives(a) <= 3 && stats.false_positives(b) <= 1);
+}

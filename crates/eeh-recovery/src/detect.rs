@@ -144,7 +144,7 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
         ) => Some((pe.id, state)),
     };
     let Some((frozen, state)) = isolated else {
-        registry.stats().count(Counter::FalsePositives);
+        registry.stats().count_false_positive(pe.id);
         return Check::Healthy;
     };
     match registry.isolate_at(frozen, Detection { at: now, address }) {

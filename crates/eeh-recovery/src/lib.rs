@@ -26,20 +26,24 @@ mod command;
 mod config_space;
 mod detect;
 mod ers;
+mod history;
 mod job;
 mod level;
 mod log;
 mod machine;
 mod observe;
 mod platform;
+pub mod render;
+mod tagged;
 mod targets;
 mod text;
 mod worker;
 
 pub use command::{ForceRecover, InjectCommand, parse_device};
-pub use config_space::{ConfigLine, Registers, save as save_config};
+pub use config_space::{AerErrors, AerKind, ConfigLine, Registers, save as save_config};
 pub use detect::{Check, Context, check_failure, dev_check_failure, driver_bound, force_recover, may_call};
 pub use ers::ErsResult;
+pub use history::{History, PeHistory, Slowest};
 pub use job::{BusTarget, Handler, Job, JobAnswer, JobId};
 pub use level::Level;
 pub use machine::{
@@ -55,5 +59,6 @@ pub use platform::{
     PeTarget, PhbTarget, Platform, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl, SlotState, Thaw,
     Wait, Wake, Width,
 };
+pub use tagged::Tagged;
 pub use text::Text;
 pub use worker::{DiagBuffer, Next, Worker, WorkerStorage};

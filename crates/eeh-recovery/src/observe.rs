@@ -20,8 +20,8 @@ pub trait Observer {
     /// Something happened. [`Event`]'s `Display` gives Linux's log lines for it.
     fn event(&self, now: Time, event: &Event);
 
-    /// A line of decoded firmware data of a PHB.
-    fn line(&self, now: Time, phb: &PhbTarget, line: fmt::Arguments<'_>);
+    /// A line of decoded firmware data of a PHB, printed in `recovery` or outside of any.
+    fn line(&self, now: Time, phb: &PhbTarget, recovery: Option<RecoveryId>, line: fmt::Arguments<'_>);
 }
 
 /// A recovery: unique within its tree for as long as the tree lives.
@@ -31,6 +31,13 @@ pub struct RecoveryId {
     pub tree: TreeId,
     /// Counts from 1.
     pub serial: u64,
+}
+
+/// `2.7`: the PHB's place, and the recovery's number there. A place is used again only after its PHB was removed.
+impl fmt::Display for RecoveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.tree.slot(), self.serial)
+    }
 }
 
 /// What something happened to.

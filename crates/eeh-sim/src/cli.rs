@@ -11,6 +11,7 @@ use test_utils::drivers::{Temperament, parse_duration, show_duration};
 use test_utils::topology::PciAddress;
 
 use crate::storm::Plant;
+use crate::texts::Text;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +32,8 @@ Examples:
   A driver that takes its time and then fails, and a trace for Perfetto:
     eeh-sim recover --machine fixtures/powernv10 --break 0003:01:00.0 \\
         --driver 0003:01:00.0=slow=2s,fail=slot_reset --trace trace.json
+  What Linux's files say after it:
+    eeh-sim recover --machine fixtures/powernv10 --break 0002:03:00.0 --report proc,history
   A fenced PHB, and a device taken away meanwhile:
     eeh-sim recover --machine fixtures/powernv10 --fence 2 --remove 0002:03:00.0@500ms
 
@@ -66,7 +69,7 @@ Example, as scenarios/NAME.toml:
   seed = 1
   [drivers]                             # words as for recover's --driver
   \"0002:03:00.0\" = \"slow=2s\"
-  [params]                              # also max_freezes, recovery, job_limit
+  [params]                              # also max_freezes, recovery, early_log, job_limit
   add_back_pause = \"5s\"
   [[action]]
   do = \"break 0002:03:00.0\"
@@ -79,6 +82,7 @@ Example, as scenarios/NAME.toml:
   recoveries = [\"PHB#2-PE#fb gone\"]   # all of them, as they began
   log = [\"EEH: Recovering PHB#2\"]     # parts of lines, in this order
   not_in_log = [\"Unable to recover\"]
+  texts.history = [\"PHB#2-PE#fb: 1 freezes\"]  # parts of lines; also proc, cache, tree, orphans
   [expect.devices.\"0002:03:00.0\"]
   outcome = \"removed\"                  # or untouched, works again, failed, added
   resets = 0                            # also driver = \"NAME\"
@@ -147,6 +151,15 @@ pub(crate) struct RecoverArgs {
     /// Decides all that is left to chance
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Print these of Linux's texts at the end: names with commas between them
+    #[arg(long = "report", value_enum, value_delimiter = ',', value_name = "TEXT")]
+    pub(crate) texts: Vec<Text>,
+    /// Print the recovery that each line of the log is of
+    #[arg(long)]
+    pub(crate) ids: bool,
+    /// Print firmware's data as soon as they are fetched (Linux: eeh=early_log)
+    #[arg(long)]
+    pub(crate) early_log: bool,
     /// Write what happened for Chrome's tracing page or Perfetto
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,

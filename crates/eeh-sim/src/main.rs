@@ -12,6 +12,7 @@ mod recover;
 mod report;
 mod scenario;
 mod storm;
+mod texts;
 mod trace;
 mod tree;
 

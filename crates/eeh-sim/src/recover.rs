@@ -4,6 +4,7 @@
 use std::io::{BufWriter, Write};
 
 use eeh_pe::Time;
+use eeh_recovery::{Params, Tagged};
 use test_utils::engine::{Engine, Fault, Planned, Run};
 use test_utils::linux::{Options, SimLinux};
 use test_utils::opal::Version;
@@ -11,7 +12,7 @@ use test_utils::opal::Version;
 use crate::cli::FirmwareArg;
 use crate::error::SimError;
 use crate::options::{Action, RecoverOptions, What};
-use crate::{Verdict, report, trace};
+use crate::{Verdict, report, texts, trace};
 
 /// Longer than any recovery: each of five freezes of a PE may meet a driver that hangs for 300 s.
 const LIMIT: core::time::Duration = core::time::Duration::from_secs(24 * 3600);
@@ -26,15 +27,20 @@ pub(crate) fn run(options: RecoverOptions, out: &mut dyn Write) -> Result<Verdic
         },
         seed: options.seed,
         temperaments: options.drivers,
+        params: Params { early_log: options.early_log, ..Params::default() },
         ..Options::default()
     };
     let linux = SimLinux::boot(&options.machine, &boot)?;
     let start = linux.now();
     let run = simulate(&linux, &options.actions, start)?;
     for line in &run.log {
-        writeln!(out, "{line}").map_err(SimError::Output)?;
+        let id = if options.ids { line.recovery } else { None };
+        writeln!(out, "{}", Tagged(id, line)).map_err(SimError::Output)?;
     }
     report::print(&run, out).map_err(SimError::Output)?;
+    for text in options.texts {
+        write!(out, "\n{}", texts::write(text, &linux)).map_err(SimError::Output)?;
+    }
     if let Some((path, file)) = options.trace {
         let mut file = BufWriter::new(file);
         let written = trace::write(&mut file, &run.marks).and_then(|()| file.flush());

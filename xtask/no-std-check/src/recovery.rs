@@ -6,10 +6,12 @@ use core::hint::black_box;
 
 use eeh_pe::{DeviceId, Memory, PeId, Registry, Report, Time, Tree, TreeId};
 use eeh_powernv::PowerNv;
+use eeh_recovery::render::{AddressCache, HistoryReport, OrphanReport, Proc, TreeDump};
 use eeh_recovery::{
-    ChannelState, Check, Context, DiagBuffer, Driver, ErsResult, Event, Handler, Helper, Job, JobAnswer,
-    JobId, Location, Next, Observer, Params, PciCore, PhbTarget, Platform, RecoveryTable, Wake, Worker,
-    WorkerStorage, check_failure, dev_check_failure, driver_bound, force_recover, may_call,
+    ChannelState, Check, Context, DiagBuffer, Driver, ErsResult, Event, Handler, Helper, History, Job,
+    JobAnswer, JobId, Location, Next, Observer, Params, PciCore, PhbTarget, Platform, RecoveryId,
+    RecoveryTable, Tagged, Wake, Worker, WorkerStorage, check_failure, dev_check_failure, driver_bound,
+    force_recover, may_call,
 };
 
 use crate::firmware::{POWERNV, Unknown, print};
@@ -69,11 +71,14 @@ impl Wake for Anything {
 impl Observer for Anything {
     fn event(&self, now: Time, event: &Event) {
         black_box(now);
-        print(format_args!("{event}"));
+        let mut history = black_box(History::<4>::new());
+        history.note(now, event);
+        black_box(history);
+        print(format_args!("{}", Tagged(event.recovery, event)));
     }
-    fn line(&self, now: Time, _phb: &PhbTarget, line: fmt::Arguments<'_>) {
+    fn line(&self, now: Time, _: &PhbTarget, recovery: Option<RecoveryId>, line: fmt::Arguments<'_>) {
         black_box(now);
-        print(line);
+        print(format_args!("{}", Tagged(recovery, line)));
     }
 }
 
@@ -147,6 +152,14 @@ pub fn recovery_force(platform: &Anything, pes: &Registry<Bare>, pe: PeId) -> Re
 pub fn recovery_may_call(pes: &Registry<Bare>, device: DeviceId, handler: Handler) -> bool {
     driver_bound(pes, device);
     may_call(pes, device, handler)
+}
+
+#[unsafe(no_mangle)]
+pub fn recovery_reports(registry: &Registry<Bare>, history: &History<4>, now: Time) {
+    print(format_args!("{}", Proc { registry: Some(registry), enabled: black_box(true) }));
+    print(format_args!("{}{}", AddressCache(registry), TreeDump(registry)));
+    print(format_args!("{}", OrphanReport { registry, now }));
+    print(format_args!("{}", HistoryReport { registry, next: |last| history.after(last) }));
 }
 
 #[unsafe(no_mangle)]

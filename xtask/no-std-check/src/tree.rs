@@ -8,7 +8,7 @@ use eeh_pe::{
     AddPhbError, Counter, Detection, DeviceFlags, DeviceHold, DeviceId, DeviceInfo, DeviceView, DeviceWalk,
     Env, InsertError, Inserted, Isolate, MapError, Memory, Orphan, Passed, PeFlags, PeHold, PeId, PeNumber,
     PeSpec, PeView, PhbInfo, PhbNumber, Registry, RegistryLimits, RegistryStorage, RemovedDevice, Report,
-    Reservation, Time, Tree, TreeGuard, TreeId, TreeStorage, Walk, Window,
+    Time, Tree, TreeGuard, TreeId, TreeStorage, Walk, Window,
 };
 
 /// Memory is where its owner is.
@@ -184,25 +184,22 @@ pub fn pe_insert(
 }
 
 #[unsafe(no_mangle)]
-pub fn pe_insert_locked(
-    guard: &mut TreeGuard<'_, Bare>,
+pub fn pe_insert_with(
+    tree: &Tree<'_, Bare>,
     info: DeviceInfo,
     pe: PeSpec,
-    storage: Reservation<Bare>,
+    words: [u32; 16],
 ) -> Result<Inserted, InsertError> {
-    drop(guard.add_storage(storage));
-    guard.insert_device(info, 0, pe, None).map_err(|(error, _)| error)
+    let saved = tree.insert_device_with(info, 0, pe, None, |guard, inserted| {
+        guard.save_config(inserted.device, words);
+    });
+    saved.map_err(|(error, _)| error)
 }
 
 #[unsafe(no_mangle)]
-pub fn pe_remove(
-    guard: &mut TreeGuard<'_, Bare>,
-    id: DeviceId,
-    pe: PeId,
-    now: Time,
-) -> Option<RemovedDevice<Bare>> {
-    guard.remove_empty(pe, now);
-    guard.remove_device(id, now)
+pub fn pe_remove(tree: &Tree<'_, Bare>, id: DeviceId, pe: PeId, now: Time) -> Option<RemovedDevice<Bare>> {
+    tree.lock().remove_empty(pe, now);
+    tree.remove_device(id, now)
 }
 
 #[unsafe(no_mangle)]
@@ -223,8 +220,10 @@ pub fn pe_borrow(guard: &TreeGuard<'_, Bare>, id: PeId, number: PeNumber) -> usi
 }
 
 #[unsafe(no_mangle)]
-pub fn pe_save(guard: &mut TreeGuard<'_, Bare>, id: DeviceId, words: [u32; 16], flags: DeviceFlags) -> bool {
-    let saved = guard.save_config(id, words) && guard.replace_platform(id, 1).is_ok();
+pub fn pe_save(tree: &Tree<'_, Bare>, id: DeviceId, words: [u32; 16], flags: DeviceFlags) -> bool {
+    let replaced = tree.replace_platform(id, 1).is_ok();
+    let mut guard = tree.lock();
+    let saved = guard.save_config(id, words) && replaced;
     saved && guard.change_device(id, flags, flags).is_some() && guard.has_report()
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The log of a device's configuration space.
 
+use super::aer::{AerErrors, AerKind};
 use super::line::{ConfigLine, Registers};
 use super::reg;
 use crate::{ConfigSpace, DeviceTarget, Width};
@@ -41,7 +42,22 @@ pub(crate) fn dump<F: ConfigSpace>(
     if device.aer_cap != 0 {
         line(ConfigLine::AerHeader);
         registers(device.aer_cap, AER_WORDS, word, |r| line(ConfigLine::Aer(r)));
+        let register = |offset: u16| word(device.aer_cap.saturating_add(offset));
+        errors(register)
+            .into_iter()
+            .filter(AerErrors::is_telling)
+            .for_each(|e| line(ConfigLine::AerErrors(e)));
     }
+}
+
+/// The errors in the registers of the AER capability (PCIe 6.0 7.8.4).
+fn errors(register: impl Fn(u16) -> u32) -> [AerErrors; 2] {
+    let [first, ..] = (register(0x18) & 0x1f).to_le_bytes();
+    let kind = AerKind::Uncorrectable { severity: register(0x0c), first };
+    [
+        AerErrors { kind, status: register(0x04), mask: register(0x08) },
+        AerErrors { kind: AerKind::Correctable, status: register(0x10), mask: register(0x14) },
+    ]
 }
 
 /// The first `words` words of a capability, four to a line.

@@ -5,6 +5,8 @@ use core::fmt;
 
 use eeh_pe::{Bdf, PhbNumber};
 
+use super::aer::AerErrors;
+
 /// One line of a device's log. C: what `eeh_dump_dev_log` prints
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfigLine {
@@ -30,6 +32,8 @@ pub enum ConfigLine {
     AerHeader,
     /// Up to four of them.
     Aer(Registers),
+    /// What they tell.
+    AerErrors(AerErrors),
 }
 
 /// Up to four registers in a row.
@@ -65,6 +69,7 @@ impl ConfigLine {
             Self::Express(registers) => write!(f, "EEH: PCI-E {registers}"),
             Self::AerHeader => f.write_str("EEH: PCI-E AER capability register set follows:"),
             Self::Aer(registers) => write!(f, "EEH: PCI-E AER {registers}"),
+            Self::AerErrors(errors) => write!(f, "EEH: PCI-E AER {errors}"),
         }
     }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Configuration space: what is saved, restored and logged.
 
+mod aer;
 mod dump;
 mod line;
 mod restore;
 
+pub use aer::{AerErrors, AerKind};
 pub(crate) use dump::dump;
 pub use line::{ConfigLine, Registers};
 pub(crate) use restore::restore;

@@ -168,6 +168,9 @@ pub struct Params {
     pub job_warn_every: Duration,
     /// After this time a job is given up, 300 s.
     pub job_limit: Duration,
+    /// Firmware's data of a PHB are printed as soon as they are fetched rather than with the log of the
+    /// recovery. C: `eeh=early_log`, `EEH_EARLY_DUMP_LOG`
+    pub early_log: bool,
     /// The pause before devices are added back (C: 5 s).
     pub add_back_pause: Duration,
 }
@@ -180,6 +183,7 @@ impl Default for Params {
             job_warn_after: Duration::from_secs(10),
             job_warn_every: Duration::from_secs(60),
             job_limit: Duration::from_secs(300),
+            early_log: false,
             add_back_pause: Duration::ZERO,
         }
     }

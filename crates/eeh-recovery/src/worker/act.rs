@@ -230,9 +230,9 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             self.log_devices(active, permanent, now);
         }
-        self.print_diag(now);
+        self.print_diag(Some(active.id), now);
         if permanent && !active.dead {
-            self.print_fetched(&active.target, Severity::Permanent, now);
+            self.print_fetched(&active.target, Severity::Permanent, Some(active.id), now);
         }
         Input::Done
     }

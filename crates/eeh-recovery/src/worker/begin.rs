@@ -188,9 +188,14 @@ impl<'r, P: Platform> Worker<'r, P> {
         }
     }
 
+    /// The name of the recovery that begins next.
+    pub(super) fn next_id(&self) -> RecoveryId {
+        RecoveryId { tree: self.phb.tree, serial: self.serial.saturating_add(1) }
+    }
+
     fn activate(&mut self, target: PeTarget, machine: Recovery<'r, P::Env>, dead: bool, now: Time) {
-        self.serial = self.serial.saturating_add(1);
-        let id = RecoveryId { tree: self.phb.tree, serial: self.serial };
+        let id = self.next_id();
+        self.serial = id.serial;
         let active =
             Active { id, target, machine, reset: None, configure: None, job: None, dead, told: None };
         self.tell(&active, What::Progress(Progress::Began), now);

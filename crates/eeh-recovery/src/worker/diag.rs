@@ -9,7 +9,7 @@
 use eeh_pe::{Env, Time};
 
 use super::{Worker, WorkerStorage};
-use crate::observe::{FirmwareEvent, Observer, Subject, What};
+use crate::observe::{FirmwareEvent, Observer, RecoveryId, Subject, What};
 use crate::{ErrorLog, PeTarget, Platform, Severity};
 
 /// Room for a PHB's error data: those of a PHB4, the longest, are 8576 bytes. C:
@@ -96,7 +96,7 @@ impl<P: Platform> Worker<'_, P> {
             core::mem::swap(&mut self.diag.waiting, &mut self.diag.current);
             self.diag.waiting_span = None;
             self.diag.current_span = Some(span);
-            return;
+            return self.print_early(now);
         }
         if self.diag.changed.is_some_and(|changed| found <= changed) {
             // Perhaps they were printed with those of another freeze.
@@ -109,6 +109,16 @@ impl<P: Platform> Worker<'_, P> {
         }
         self.diag.current_span = Some(Span { after: self.diag.changed, until: now });
         self.capture(target, Severity::Temporary, now);
+        self.print_early(now);
+    }
+
+    /// Prints the data of the recovery that begins, if they are not to wait for its log. Those of a
+    /// freeze that waits are printed when its turn comes: with one set of data for the whole PHB they
+    /// would be printed twice otherwise.
+    fn print_early(&mut self, now: Time) {
+        if self.platform.params().early_log {
+            self.print_diag(Some(self.next_id()), now);
+        }
     }
 
     /// Fetches data into the buffer that is printed next.
@@ -142,18 +152,24 @@ impl<P: Platform> Worker<'_, P> {
     }
 
     /// Fetches and prints data: those that belong to no PE of ours, or those of one that is given up.
-    pub(super) fn print_fetched(&mut self, target: &PeTarget, severity: Severity, now: Time) {
+    pub(super) fn print_fetched(
+        &mut self,
+        target: &PeTarget,
+        severity: Severity,
+        recovery: Option<RecoveryId>,
+        now: Time,
+    ) {
         self.capture(target, severity, now);
-        self.print_diag(now);
+        self.print_diag(recovery, now);
     }
 
     /// Prints the data of the freeze that is recovered, once.
-    pub(super) fn print_diag(&mut self, now: Time) {
+    pub(super) fn print_diag(&mut self, recovery: Option<RecoveryId>, now: Time) {
         if self.diag.current.len == 0 {
             return;
         }
         let (phb, observer) = (self.phb, self.platform.observer());
-        let mut line = |text: core::fmt::Arguments<'_>| observer.line(now, &phb, text);
+        let mut line = |text: core::fmt::Arguments<'_>| observer.line(now, &phb, recovery, text);
         self.platform.firmware().print(&phb, self.diag.current.data(), &mut line);
         self.diag.current.len = 0;
     }

@@ -64,7 +64,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             NextError::None => Asked::Nothing,
             NextError::Informative => {
                 self.tell_firmware(phb_pe, FirmwareEvent::Informative(location), now);
-                self.print_fetched(&phb_pe, Severity::Temporary, now);
+                self.print_fetched(&phb_pe, Severity::Temporary, None, now);
                 Asked::Handled
             }
             NextError::FrozenPe(number) => self.frozen(phb_pe, number, location, now),
@@ -107,7 +107,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         };
         let Some((target, flags, device)) = found else {
             self.tell_firmware(phb_pe, FirmwareEvent::ClearUnknown { number, phb }, now);
-            self.print_fetched(&phb_pe, Severity::Temporary, now);
+            self.print_fetched(&phb_pe, Severity::Temporary, None, now);
             if let Err(error) = self.platform.firmware().clear_unknown(&self.phb, number) {
                 self.tell_call(None, error, now);
                 return Asked::Nothing;

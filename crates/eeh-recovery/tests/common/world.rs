@@ -370,7 +370,7 @@ impl Observer for World {
         }
         state.events.push((now, *event));
     }
-    fn line(&self, _: Time, _: &PhbTarget, line: Arguments<'_>) {
+    fn line(&self, _: Time, _: &PhbTarget, _: Option<RecoveryId>, line: Arguments<'_>) {
         self.get().lines.push(line.to_string());
     }
 }

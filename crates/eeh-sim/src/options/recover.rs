@@ -13,6 +13,7 @@ use test_utils::topology::{MachineSpec, PciAddress, Synthetic};
 use super::check;
 use crate::cli::{At, FirmwareArg, RecoverArgs};
 use crate::error::SimError;
+use crate::texts::Text;
 
 /// Everything that `recover` needs, and all of it possible.
 #[derive(Debug)]
@@ -24,6 +25,11 @@ pub(crate) struct RecoverOptions {
     pub(crate) drivers: BTreeMap<PciAddress, Temperament>,
     pub(crate) firmware: FirmwareArg,
     pub(crate) seed: u64,
+    /// Texts to print at the end.
+    pub(crate) texts: Vec<Text>,
+    /// Whether lines of the log tell their recovery.
+    pub(crate) ids: bool,
+    pub(crate) early_log: bool,
     /// Where the trace goes; the file has been created.
     pub(crate) trace: Option<(PathBuf, fs::File)>,
 }
@@ -111,7 +117,8 @@ impl RecoverOptions {
             }
         }
         let trace = args.trace.map(|path| create(&path).map(|file| (path, file))).transpose()?;
-        Ok(Self { machine, actions, drivers, firmware: args.firmware, seed: args.seed, trace })
+        let RecoverArgs { firmware, seed, texts, ids, early_log, .. } = args;
+        Ok(Self { machine, actions, drivers, firmware, seed, texts, ids, early_log, trace })
     }
 }
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What came, against what was expected.
 
+use std::collections::BTreeMap;
+
 use test_utils::engine::{RecoveryReport, Run};
 
 use super::read::{Expected, Scenario, end, outcome};
+use crate::texts::Text;
 
 /// What is not as expected, a line each.
-pub(super) fn compare(scenario: &Scenario, run: &Run) -> Vec<String> {
+pub(super) fn compare(scenario: &Scenario, run: &Run, texts: &BTreeMap<Text, String>) -> Vec<String> {
     let mut surprises = Vec::new();
     let exit = u8::from(!run.all_work());
     if exit != scenario.exit {
@@ -17,7 +20,17 @@ pub(super) fn compare(scenario: &Scenario, run: &Run) -> Vec<String> {
     }
     surprises.extend(run.missed.iter().map(|phase| format!("no recovery came to {phase:?}")));
     recoveries(scenario, run, &mut surprises);
-    log(scenario, run, &mut surprises);
+    let lines: Vec<&str> = run.log.iter().map(|line| line.text.as_str()).collect();
+    in_order("log", &scenario.log, &lines, &mut surprises);
+    for part in &scenario.not_in_log {
+        if let Some(line) = lines.iter().find(|line| line.contains(part.as_str())) {
+            surprises.push(format!("log: `{line}` is there"));
+        }
+    }
+    for (text, parts) in &scenario.texts {
+        let lines: Vec<&str> = texts.get(text).map(|text| text.lines().collect()).unwrap_or_default();
+        in_order(&format!("{text:?}"), parts, &lines, &mut surprises);
+    }
     for (address, expected) in &scenario.devices {
         match run.device(address.phb, address.bdf) {
             None => surprises.push(format!("{address}: there is no such device")),
@@ -59,19 +72,14 @@ fn recovery(report: &RecoveryReport) -> String {
 }
 
 /// Parts of lines come in their order; between them may be others.
-fn log(scenario: &Scenario, run: &Run, surprises: &mut Vec<String>) {
-    let mut lines = run.log.iter();
-    for part in &scenario.log {
-        if !lines.any(|line| line.text.contains(part.as_str())) {
-            let early = run.log.iter().any(|line| line.text.contains(part.as_str()));
+fn in_order(name: &str, parts: &[String], lines: &[&str], surprises: &mut Vec<String>) {
+    let mut rest = lines.iter();
+    for part in parts {
+        if !rest.any(|line| line.contains(part.as_str())) {
+            let early = lines.iter().any(|line| line.contains(part.as_str()));
             let how = if early { "came too early" } else { "is missing" };
-            surprises.push(format!("log: `{part}` {how}"));
+            surprises.push(format!("{name}: `{part}` {how}"));
             return;
-        }
-    }
-    for part in &scenario.not_in_log {
-        if let Some(line) = run.log.iter().find(|line| line.text.contains(part.as_str())) {
-            surprises.push(format!("log: `{}` is there", line.text));
         }
     }
 }

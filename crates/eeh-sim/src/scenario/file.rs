@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::texts::Text;
+
 /// The whole file.
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +54,7 @@ pub(crate) enum Firmware {
 pub(super) struct Params {
     pub(super) max_freezes: Option<u32>,
     pub(super) recovery: Option<bool>,
+    pub(super) early_log: Option<bool>,
     pub(super) job_limit: Option<Spanned<String>>,
     pub(super) add_back_pause: Option<Spanned<String>>,
 }
@@ -84,6 +87,9 @@ pub(super) struct Expect {
     /// What no line of the log contains.
     #[serde(default)]
     pub(super) not_in_log: Vec<String>,
+    /// Parts of lines of Linux's texts at the end, in this order.
+    #[serde(default)]
+    pub(super) texts: BTreeMap<Text, Vec<String>>,
     #[serde(default)]
     pub(super) devices: BTreeMap<Spanned<String>, Device>,
 }

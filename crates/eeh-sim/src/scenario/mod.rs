@@ -19,12 +19,12 @@ pub(crate) use verbs::VERBS;
 /// Plays a scenario, prints log and report, and whether what was expected came.
 pub(crate) fn run(path: &Path, out: &mut dyn Write) -> Result<Verdict, SimError> {
     let scenario = read::read(&find(path))?;
-    let run = play::play(&scenario)?;
+    let (run, texts) = play::play(&scenario)?;
     for line in &run.log {
         writeln!(out, "{line}").map_err(SimError::Output)?;
     }
     report::print(&run, out).map_err(SimError::Output)?;
-    let surprises = expect::compare(&scenario, &run);
+    let surprises = expect::compare(&scenario, &run, &texts);
     let said = if surprises.is_empty() {
         format!("{}: as expected.", scenario.title)
     } else {

@@ -2,6 +2,7 @@
 //! Plays a scenario over virtual time.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use test_utils::engine::{Engine, Planned, Run};
 use test_utils::linux::{Options, SimLinux};
@@ -11,12 +12,14 @@ use super::file::Firmware;
 use super::read::{Scenario, When};
 use super::verbs::Deed;
 use crate::error::SimError;
+use crate::texts::{self, Text};
 
 /// Longer than any recovery.
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
 
-/// Boots the scenario's machine, and does to it what the scenario says.
-pub(super) fn play(scenario: &Scenario) -> Result<Run, SimError> {
+/// Boots the scenario's machine, and does to it what the scenario says. Answers what came of it, and the
+/// texts that the scenario wants.
+pub(super) fn play(scenario: &Scenario) -> Result<(Run, BTreeMap<Text, String>), SimError> {
     let options = Options {
         firmware: match scenario.firmware {
             Firmware::Skiboot => Version::skiboot(),
@@ -37,7 +40,9 @@ pub(super) fn play(scenario: &Scenario) -> Result<Run, SimError> {
             (phase, deed) => engine.plan_call(*phase, *after, Box::new(move |linux| change(linux, deed))),
         }
     }
-    Ok(engine.run(start.after(LIMIT))?)
+    let run = engine.run(start.after(LIMIT))?;
+    let texts = scenario.texts.keys().map(|text| (*text, texts::write(*text, &linux))).collect();
+    Ok((run, texts))
 }
 
 /// Changes a setting of Linux.

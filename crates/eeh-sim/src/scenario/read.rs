@@ -19,6 +19,7 @@ use super::verbs::{self, Deed};
 use crate::cli::{MachineArgs, Size};
 use crate::error::SimError;
 use crate::options::{check, machine};
+use crate::texts::Text;
 
 /// When something is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +52,7 @@ pub(super) struct Scenario {
     pub(super) recoveries: Option<Vec<String>>,
     pub(super) log: Vec<String>,
     pub(super) not_in_log: Vec<String>,
+    pub(super) texts: BTreeMap<Text, Vec<String>>,
     pub(super) devices: BTreeMap<PciAddress, Expected>,
 }
 
@@ -114,6 +116,7 @@ pub(super) fn read(path: &Path) -> Result<Scenario, SimError> {
         recoveries,
         log: file.expect.log,
         not_in_log: file.expect.not_in_log,
+        texts: file.expect.texts,
         devices,
     })
 }
@@ -153,6 +156,7 @@ fn params(source: &Source<'_>, file: &File) -> Result<Params, SimError> {
     let given = &file.params;
     params.max_freezes = given.max_freezes.unwrap_or(params.max_freezes);
     params.recovery = given.recovery.unwrap_or(params.recovery);
+    params.early_log = given.early_log.unwrap_or(params.early_log);
     if let Some(limit) = &given.job_limit {
         params.job_limit = source.duration(limit)?;
     }

@@ -71,6 +71,7 @@ impl Phb {
         let write = |v| self.config_write(bdf, 4, 2, v).map_err(|_| CannotBreak::NoAnswer);
         write(command & !2)?;
         let read = self.read32(bar);
+        self.with_function(bdf, |s, i| s.fabric.get_mut(i).note_unsupported_request());
         write(command)?;
         Ok(read)
     }

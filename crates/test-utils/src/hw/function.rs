@@ -176,6 +176,16 @@ impl Function {
         }
     }
 
+    /// A request that nothing in it answers: AER's Unsupported Request (PCIe 6.0 7.8.4), the first error.
+    pub(crate) fn note_unsupported_request(&mut self) {
+        const UNSUPPORTED_REQUEST: u32 = 20;
+        let aer = self.config.layout().caps.aer;
+        if aer != 0 {
+            self.config.set_bits(aer + 0x04, 0, 1 << UNSUPPORTED_REQUEST);
+            self.config.set_bits(aer + 0x18, 0x1f, UNSUPPORTED_REQUEST);
+        }
+    }
+
     /// The bus address that a BAR's register holds now.
     pub(crate) fn bar_address(&self, bar: &BarSpec) -> u64 {
         let at = 0x10 + 4 * u16::from(bar.index);

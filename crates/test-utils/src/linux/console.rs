@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use eeh_pe::Time;
+use eeh_recovery::RecoveryId;
 
 /// A line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +15,8 @@ pub struct Line {
     pub at: Time,
     /// What.
     pub text: String,
+    /// The recovery that it is of.
+    pub recovery: Option<RecoveryId>,
 }
 
 /// As on a console: `[    1.610467] EEH: ...`
@@ -46,11 +49,22 @@ impl Console {
 
     /// Prints; text of several lines becomes several.
     pub fn print(&self, at: Time, text: &str) {
+        self.print_of(at, None, text);
+    }
+
+    fn print_of(&self, at: Time, recovery: Option<RecoveryId>, text: &str) {
         if self.is_silent() {
             return;
         }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.extend(text.lines().map(|line| Line { at, text: line.to_owned() }));
+        lines.extend(text.lines().map(|line| Line { at, text: line.to_owned(), recovery }));
+    }
+
+    /// Prints what is formatted, if somebody listens, as of a recovery.
+    pub fn kernel_of(&self, at: Time, recovery: Option<RecoveryId>, text: &fmt::Arguments<'_>) {
+        if !self.is_silent() {
+            self.print_of(at, recovery, &text.to_string());
+        }
     }
 
     /// Prints what is formatted only if somebody listens.
@@ -74,7 +88,7 @@ mod tests {
     #[test]
     fn lines_look_like_the_kernels() {
         let at = Time::from_nanos(3_087_575_572);
-        let line = Line { at, text: "EEH: Recovery successful.".to_owned() };
+        let line = Line { at, text: "EEH: Recovery successful.".to_owned(), recovery: None };
         assert_eq!(line.to_string(), "[    3.087575] EEH: Recovery successful.");
     }
 

@@ -40,7 +40,7 @@ pub use device::{Buses, Identity, SimDevice};
 pub use env::{SimEnv, SpinLock};
 pub use hotplug::HotplugError;
 pub use mailbox::{Letter, Mailboxes, Started};
-pub use observer::{Listener, SimObserver, Tally};
+pub use observer::{Listener, REMEMBERED, SimObserver, Tally};
 pub use phb::SimPhb;
 pub use platform::{SimFirmware, SimPhbs};
 pub use work::CannotBreak;

@@ -3,12 +3,17 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use eeh_pe::Time;
-use eeh_recovery::{Event, Observer, Outcome, Phase, PhbTarget, Progress, QueueEvent, Step, What};
+use eeh_recovery::{
+    Event, History, Observer, Outcome, Phase, PhbTarget, Progress, QueueEvent, RecoveryId, Step, What,
+};
 
 use super::console::Console;
+
+/// PEs whose past is known.
+pub const REMEMBERED: usize = 256;
 
 /// How often things happened.
 #[derive(Debug, Default)]
@@ -74,6 +79,7 @@ pub type Listener = Box<dyn Fn(Time, &Event) + Send + Sync>;
 pub struct SimObserver {
     console: Arc<Console>,
     tally: Tally,
+    history: Mutex<History<REMEMBERED>>,
     record: Option<Mutex<Vec<(Time, Event)>>>,
     listener: OnceLock<Listener>,
 }
@@ -85,6 +91,7 @@ impl SimObserver {
         Self {
             console,
             tally: Tally::default(),
+            history: Mutex::default(),
             record: record.then(Mutex::default),
             listener: OnceLock::new(),
         }
@@ -94,6 +101,11 @@ impl SimObserver {
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// What became of each PE so far.
+    pub fn history(&self) -> MutexGuard<'_, History<REMEMBERED>> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells `listener` of everything from now on. `false`: there is one already.
@@ -133,8 +145,9 @@ impl SimObserver {
 impl Observer for SimObserver {
     fn event(&self, now: Time, event: &Event) {
         self.tally.count(event);
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).note(now, event);
         if event.is_logged() {
-            self.console.kernel(now, &format_args!("{event}"));
+            self.console.kernel_of(now, event.recovery, &format_args!("{event}"));
         }
         if let Some(record) = &self.record {
             record.lock().unwrap_or_else(PoisonError::into_inner).push((now, *event));
@@ -144,10 +157,8 @@ impl Observer for SimObserver {
         }
     }
 
-    fn line(&self, now: Time, _phb: &PhbTarget, line: fmt::Arguments<'_>) {
-        if !self.console.is_silent() {
-            self.console.print(now, &line.to_string());
-        }
+    fn line(&self, now: Time, _: &PhbTarget, recovery: Option<RecoveryId>, line: fmt::Arguments<'_>) {
+        self.console.kernel_of(now, recovery, &line);
     }
 }
 
