@@ -157,3 +157,31 @@ healthy() {
     local software
     read -r _ software <$pci/"$1"/eeh_pe_state && [ $((software & 0x407)) = 0 ]
 }
+
+# refused FILE TEXT: writing it is -EINVAL or -ENODEV.
+refused() {
+    local said
+    said=$(printf '%s\n' "$2" 2>&1 >$eeh_debug/"$1") && fail "$1 took '$2'" && return 1
+    case "$said" in
+    *"Invalid argument"* | *"No such device"*) ;;
+    *) fail "$1: '$2': $said" ;;
+    esac
+}
+
+# rebind FUNCTION DRIVER
+rebind() {
+    echo "$1" >/sys/bus/pci/drivers/"$2"/unbind
+    echo "$1" >/sys/bus/pci/drivers/"$2"/bind
+    wait_for 30 bound "$1" "$2"
+}
+
+# What kmemleak finds, where the kernel has it.
+leaks() {
+    local file=/sys/kernel/debug/kmemleak
+    [ -e $file ] || return 0
+    # The first scan takes what is on stacks and in registers for reachable only later.
+    echo scan >$file
+    sleep 6
+    echo scan >$file
+    ! grep -q 'unreferenced object' $file || fail "$(cat $file)"
+}

@@ -100,12 +100,18 @@ impl Guest {
 
     /// How often QEMU's trace shows a reset of devices of this type so far.
     pub(crate) fn resets(&self, qemu_type: &str) -> usize {
-        let trace = std::fs::read_to_string(&self.files.trace).unwrap_or_default();
         let of_type = format!("({qemu_type})");
-        trace
-            .lines()
-            .filter(|line| line.contains("resettable_reset_assert_begin") && line.contains(&of_type))
-            .count()
+        self.count(|line| line.contains(&of_type))
+    }
+
+    /// How often it shows a reset of anything.
+    pub(crate) fn all_resets(&self) -> usize {
+        self.count(|_| true)
+    }
+
+    fn count(&self, of: impl Fn(&str) -> bool) -> usize {
+        let trace = std::fs::read_to_string(&self.files.trace).unwrap_or_default();
+        trace.lines().filter(|line| line.contains("resettable_reset_assert_begin") && of(line)).count()
     }
 }
 

@@ -14,8 +14,11 @@ mod fetch;
 mod guest;
 mod initramfs;
 mod machine;
+mod measure;
+mod size;
 mod test;
 mod tools;
+mod trace;
 mod tree;
 mod workspace;
 
@@ -81,6 +84,14 @@ enum Task {
         /// The short part, which CI runs
         #[arg(long)]
         short: bool,
+    },
+    /// Builds and boots both variants, and compares times and sizes
+    Measure {
+        #[command(flatten)]
+        options: Options,
+        /// The machine
+        #[arg(long, value_enum, default_value = "powernv10")]
+        machine: Machine,
     },
 }
 
@@ -179,5 +190,6 @@ pub(crate) fn run(ctx: &Context, kernel: &Kernel) -> Fallible<Findings> {
             let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
             test::run(ctx, &cache, options, (machines, only, *short))
         }
+        Task::Measure { options, machine } => measure::run(ctx, &cache, options, *machine),
     }
 }

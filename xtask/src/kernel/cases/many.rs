@@ -5,8 +5,7 @@ use super::one::works;
 use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, check};
 
 /// Each on a PHB of its own.
-pub(in crate::kernel) const FOUR: [&str; 4] =
-    ["0000:01:00.0", "0001:01:00.0", "0003:01:00.0", "0005:01:00.0"];
+pub(crate) const FOUR: [&str; 4] = ["0000:01:00.0", "0001:01:00.0", "0003:01:00.0", "0005:01:00.0"];
 
 /// Four PHBs recover at once, and all four work afterwards.
 pub(super) fn four_phbs(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {

@@ -2,12 +2,17 @@
 //! What must hold in a booted kernel.
 
 mod boot;
+mod canary;
+mod hostile;
 mod many;
 mod one;
 
 use core::time::Duration;
 
 use super::Variant;
+pub(crate) use many::FOUR;
+pub(crate) use one::duration;
+
 use super::guest::Guest;
 use super::machine::{Function, Kind, Machine, POWERNV};
 use crate::context::Fallible;
@@ -75,6 +80,11 @@ pub(crate) const ALL: &[Case] = &[
     native("remove and rescan", true, true, one::remove_and_rescan),
     native("removal elsewhere", true, true, many::removal_elsewhere),
     native("permanent failure", true, false, one::permanent_failure),
+    native("malformed input", true, false, hostile::malformed),
+    native("removed in recovery", false, false, hostile::removed_in_recovery),
+    native("unbound in recovery", false, false, hostile::unbound_in_recovery),
+    native("nothing left", true, false, hostile::nothing_left),
+    native("canaries", true, true, canary::canaries),
     Case { name: "pseries", append: "", short: false, c_too: true, machines: PAPR, work: boot::pseries },
 ];
 

@@ -37,7 +37,7 @@ pub(super) fn works(findings: &mut Findings, guest: &mut Guest, function: &Funct
 }
 
 /// Seconds between the first and the last line of a recovery's log.
-pub(super) fn duration(log: &str) -> Option<f64> {
+pub(crate) fn duration(log: &str) -> Option<f64> {
     let times: Vec<f64> = log.lines().filter_map(time).collect();
     Some(times.last()? - times.first()?)
 }

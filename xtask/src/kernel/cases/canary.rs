@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Failures planted in the guest, each of which the cases must notice.
+
+use super::one::recover;
+use super::{Fallible, Findings, Guest, SOON, Setup, at, io};
+
+const ADDRESS: &str = "0005:01:00.0";
+
+/// Each planted failure makes a check fail.
+pub(super) fn canaries(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    // A recovery that tells of success and reset nothing.
+    let says = "echo 'EEH: Recovering PHB' >/dev/kmsg; echo 'EEH: Recovery successful' >/dev/kmsg";
+    guest.must(&format!("recover() {{ {says}; }}"), SOON)?;
+    let planted = recover(guest, setup, ADDRESS)?;
+    findings.check(planted.failures.iter().any(|failure| failure.starts_with("QEMU reset no")), || {
+        format!("a reset that never was went unnoticed: {:?}", planted.failures)
+    });
+    // A disk that gives back something else.
+    guest.must("cmp() { echo x >>/tmp/in; command cmp \"$@\"; }", SOON)?;
+    let answer = guest.run(&io(at(ADDRESS)?), SOON)?;
+    findings.check(answer.status != 0, || "wrong data went unnoticed".to_owned());
+    guest.must("unset -f cmp; . /lib/eeh.sh", SOON)?;
+    // A kernel that complains.
+    guest.must("echo 'BUG: planted' >/dev/kmsg", SOON)?;
+    let answer = guest.run("complaints", SOON)?;
+    findings.check(answer.output.contains("planted"), || "a complaint went unnoticed".to_owned());
+    guest.must("dmesg -c >/dev/null", SOON)?;
+    // A device that has no PE.
+    let answer = guest.run("cat() { echo 0xffff; }; has_pe 0005:01:00.0", SOON)?;
+    findings.check(answer.status != 0, || "a function without PE went unnoticed".to_owned());
+    guest.must("unset -f cat", SOON)?;
+    Ok(findings)
+}

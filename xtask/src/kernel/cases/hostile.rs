@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Bad input, and hotplug in the middle of recoveries.
+
+use super::one::works;
+use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, check};
+use crate::kernel::machine::POWERNV;
+
+/// Files that take a function, `domain:bus:device.function`.
+const FUNCTION_FILES: [&str; 3] = ["eeh_dev_check", "eeh_dev_break", "eeh_dev_can_recover"];
+/// What names no function.
+const NO_FUNCTION: [&str; 8] =
+    ["x", "", "0000:01:00", "0000:01:00.9", "ffff:ff:1f.7", "00000:01:00.0x", "-1:-1:-1.-1", "0000:01:zz.0"];
+/// What names no PE, for `eeh_force_recover`.
+const NO_PE: [&str; 7] = ["x", "", "0", "0:", "0:zz", "ffffffffffffffffff:1", "99:1fd"];
+
+/// Malformed input gives an error of its own kind and nothing else.
+pub(super) fn malformed(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    let words = FUNCTION_FILES.iter().flat_map(|file| NO_FUNCTION.iter().map(move |text| (*file, *text)));
+    for (file, text) in words.chain(NO_PE.iter().map(|text| ("eeh_force_recover", *text))) {
+        check(&mut findings, guest, &format!("refused {file} '{text}'"), SOON)?;
+    }
+    let long = "refused eeh_dev_check $(head -c 3000 /dev/zero | tr '\\0' 0); refused eeh_force_recover $(head -c 3000 /dev/zero | tr '\\0' 9)";
+    check(&mut findings, guest, long, SOON)?;
+    for file in ["eeh_enable", "eeh_max_freezes", "eeh_disable_recovery"] {
+        check(&mut findings, guest, &format!("refused {file} zz"), SOON)?;
+    }
+    for function in &POWERNV {
+        works(&mut findings, guest, function)?;
+    }
+    Ok(findings)
+}
+
+/// A function goes while its PE recovers, comes back, and is recovered again.
+pub(super) fn removed_in_recovery(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    for address in ["0000:01:00.0", "0002:03:00.0", "0003:01:00.0"] {
+        let function = at(address)?;
+        for delay in ["0", "5000", "50000", "200000", "700000"] {
+            check(
+                &mut findings,
+                guest,
+                &format!("recover {address}; usleep {delay}; remove {address}"),
+                LONG,
+            )?;
+            check(&mut findings, guest, &format!("wait_for 60 gone {address}; rescan"), LONG)?;
+            works(&mut findings, guest, function)?;
+        }
+        check(&mut findings, guest, "echo 50 >$eeh_debug/eeh_max_freezes", SOON)?;
+        check(&mut findings, guest, &format!("recovery {address} 60"), LONG)?;
+        works(&mut findings, guest, function)?;
+    }
+    check(&mut findings, guest, "echo 5 >$eeh_debug/eeh_max_freezes", SOON)?;
+    Ok(findings)
+}
+
+/// A driver is unbound and bound while its device's PE recovers.
+pub(super) fn unbound_in_recovery(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    check(&mut findings, guest, "echo 50 >$eeh_debug/eeh_max_freezes", SOON)?;
+    for address in ["0005:01:00.0", "0001:01:00.0"] {
+        let function = at(address)?;
+        for delay in ["0", "20000", "300000", "1200000"] {
+            let line = format!(
+                "mark unbind{delay}; recover {address}; usleep {delay}; rebind {address} {}",
+                function.driver
+            );
+            check(&mut findings, guest, &line, LONG)?;
+            works(&mut findings, guest, function)?;
+        }
+        check(&mut findings, guest, &format!("wait_for 60 healthy {address}; recovery {address} 60"), LONG)?;
+        works(&mut findings, guest, function)?;
+    }
+    check(&mut findings, guest, "echo 5 >$eeh_debug/eeh_max_freezes", SOON)?;
+    Ok(findings)
+}
+
+/// After all of it: nothing is left that should not be.
+pub(super) fn nothing_left(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    let report = check(&mut findings, guest, "cat $eeh_debug/eeh_pe_debug", SOON)?;
+    findings.notes.extend(report.lines().take(3).map(str::to_owned));
+    check(
+        &mut findings,
+        guest,
+        "! grep -q -i 'orphan.*[1-9]' $eeh_debug/eeh_pe_debug || fail orphans",
+        SOON,
+    )?;
+    check(&mut findings, guest, "cat $eeh_debug/eeh_pe_tree $eeh_debug/eeh_history >/dev/null", SOON)?;
+    check(&mut findings, guest, "leaks", LONG)?;
+    Ok(findings)
+}
