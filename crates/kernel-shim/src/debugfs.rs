@@ -4,12 +4,13 @@
 use core::ffi::CStr;
 use core::ptr;
 
+use eeh_recovery::render::{AddressCache, HistoryReport, OrphanReport, TreeDump};
 use eeh_recovery::{Context, DriverKind, ForceRecover, dev_check_failure, force_recover, parse_device};
 use kernel::ffi::{c_char, c_int, c_void};
 
 use crate::pci::PciDev;
-use crate::seq::{Command, EINVAL, ENODEV, FileOps, ReadFile, open_number, written};
-use crate::{bindings, breakage, interrupt, mailbox, params, platform, registry, state};
+use crate::seq::{Command, EINVAL, ENODEV, FileOps, ReadFile, open_number, open_text, written};
+use crate::{bindings, breakage, history, interrupt, mailbox, params, platform, registry, seq, state, time};
 
 /// Makes a file; without it EEH works as well.
 fn create(name: &CStr, mode: u16, operations: &'static FileOps) {
@@ -33,6 +34,10 @@ pub(crate) fn init() {
     create(c"eeh_dev_break", 0o600, &DEV_BREAK);
     create(c"eeh_force_recover", 0o600, &FORCE_RECOVER);
     create(c"eeh_dev_can_recover", 0o600, &DEV_CAN_RECOVER);
+    create(c"eeh_address_cache", 0o400, &ADDRESS_CACHE);
+    create(c"eeh_pe_tree", 0o400, &PE_TREE);
+    create(c"eeh_pe_debug", 0o400, &PE_DEBUG);
+    create(c"eeh_history", 0o400, &HISTORY);
     // SAFETY: set at boot, before this runs.
     let directory = unsafe { bindings::arch_debugfs_dir };
     let numbers = [
@@ -48,6 +53,30 @@ pub(crate) fn init() {
     // SAFETY: as above; C's `bool` is Rust's.
     unsafe { bindings::debugfs_create_bool(name, 0o600, directory, value) };
 }
+
+/// A file that shows a text.
+macro_rules! text_file {
+    ($name:ident, $text:expr) => {
+        static $name: FileOps = {
+            unsafe extern "C" fn show(file: *mut bindings::seq_file, _data: *mut c_void) -> c_int {
+                let Some(registry) = registry() else { return 0 };
+                let text = $text(registry);
+                // SAFETY: this is the file's `show`.
+                unsafe { seq::show(file, &text) }
+            }
+            unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+                // SAFETY: the file is being opened.
+                unsafe { open_text(file, show) }
+            }
+            FileOps::text(open)
+        };
+    };
+}
+
+text_file!(ADDRESS_CACHE, AddressCache);
+text_file!(PE_TREE, TreeDump);
+text_file!(PE_DEBUG, |registry| OrphanReport { registry, now: time::now() });
+text_file!(HISTORY, |registry| HistoryReport { registry, next: history::after });
 
 static ENABLE: FileOps = {
     /// C: `eeh_enable_dbgfs_get`

@@ -3,13 +3,14 @@
 
 use kernel::ffi::c_int;
 
-use crate::{bindings, debugfs};
+use crate::{bindings, debugfs, procfs};
 
 /// C: `eeh_init_proc`
 extern "C" fn init() -> c_int {
     // SAFETY: asks which machine this is.
     let is_ours = unsafe { bindings::eeh_glue_is_pseries() || bindings::eeh_glue_is_powernv() };
     if is_ours {
+        procfs::init();
         debugfs::init();
     }
     0

@@ -52,6 +52,7 @@ pub(crate) fn current() -> Params {
         max_freezes: MAX_FREEZES.get(),
         recovery: !NO_RECOVER.get(),
         job_limit: Duration::from_secs(JOB_LIMIT.get().max(1).into()),
+        early_log: state::has_flag(bindings::EEH_EARLY_DUMP_LOG),
         add_back_pause: Duration::from_secs(ADD_BACK_PAUSE.get().into()),
         ..Params::default()
     }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! `/proc/powerpc/eeh`.
+
+use core::ptr;
+
+use eeh_recovery::render::Proc;
+use kernel::ffi::{c_int, c_void};
+
+use crate::{bindings, registry, seq, state};
+
+/// C: `proc_eeh_show`
+unsafe extern "C" fn show(file: *mut bindings::seq_file, _data: *mut c_void) -> c_int {
+    let text = Proc { registry: registry(), enabled: state::enabled() };
+    // SAFETY: this is the file's `show`.
+    unsafe { seq::show(file, &text) }
+}
+
+/// Makes the file.
+///
+/// # Context
+///
+/// Boot.
+pub(crate) fn init() {
+    let name = c"powerpc/eeh".as_ptr().cast();
+    // SAFETY: the name is C's text, `show` needs no data. Without the file EEH works as well.
+    unsafe { bindings::proc_create_single_data(name, 0, ptr::null_mut(), Some(show), ptr::null_mut()) };
+}
