@@ -61,15 +61,8 @@ impl PciDev {
     /// # Context
     ///
     /// May sleep.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let mut last: *mut bindings::pci_dev = ptr::null_mut();
-        core::iter::from_fn(move || {
-            // SAFETY: `last` is null or a reference of ours, which the call gives back; what it answers
-            // is counted, and is the next call's `last`.
-            last = unsafe { bindings::pci_get_device(ANY, ANY, last) };
-            // SAFETY: the device is held by `last` until the next call.
-            unsafe { Self::get(last) }
-        })
+    pub(crate) const fn all() -> Devices {
+        Devices { last: ptr::null_mut() }
     }
 
     /// The device, for as long as `self` lives.
@@ -198,6 +191,31 @@ impl PciDev {
         // SAFETY: null, or a table in the driver's module, which stays as the driver does.
         let table = unsafe { driver.err_handler.as_ref() };
         Some(Driver { name: DriverName::new(name), handlers: table.map(handlers) })
+    }
+}
+
+/// See [`PciDev::all`].
+pub(crate) struct Devices {
+    /// The device that was seen last, counted.
+    last: *mut bindings::pci_dev,
+}
+
+impl Iterator for Devices {
+    type Item = PciDev;
+
+    fn next(&mut self) -> Option<PciDev> {
+        // SAFETY: `last` is null or a reference of ours, which the call gives back; what it answers is
+        // counted, and is the next call's `last`.
+        self.last = unsafe { bindings::pci_get_device(ANY, ANY, self.last) };
+        // SAFETY: the device is held by `last` until the next call.
+        unsafe { PciDev::get(self.last) }
+    }
+}
+
+impl Drop for Devices {
+    fn drop(&mut self) {
+        // SAFETY: null, or a reference of ours.
+        unsafe { bindings::pci_dev_put(self.last) };
     }
 }
 
