@@ -82,6 +82,14 @@ impl PciCore<Host> for Nobody {
         Location::new("N/A")
     }
 
+    fn save_state(&self, (): &()) {}
+
+    fn restore_state(&self, (): &()) {}
+
+    fn reenable(&self, (): &()) -> bool {
+        true
+    }
+
     fn uevent(&self, (): &(), _result: ErsResult) {}
 
     fn notify_resume(&self, (): &()) -> Result<(), FirmwareError> {

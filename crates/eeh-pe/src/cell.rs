@@ -51,6 +51,10 @@ pub(crate) struct Inner<E: Env> {
     pub(crate) windows: [Option<Window>; 4],
     /// Counts sweeps over subtrees and their successors.
     pub(crate) sweeps: u64,
+    /// The id of the next request.
+    pub(crate) next_request: u64,
+    /// Some request may wait.
+    pub(crate) requested: bool,
 }
 
 impl<E: Env> TreeCell<E> {
@@ -81,6 +85,8 @@ impl<E: Env> TreeCell<E> {
                     queue: crate::links::List::default(),
                     windows: [None; 4],
                     sweeps: 0,
+                    next_request: 0,
+                    requested: false,
                 },
                 LockName::Tree,
             ),

@@ -13,6 +13,16 @@ pub struct BridgeInfo {
     pub subordinate: u8,
 }
 
+/// A virtual function: where it is, and its physical function. Numbers, to be looked up when they are
+/// used: never a pointer that was kept (hazard 5.10). C: `edev->physfn`, `edev->vf_index`
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct VfInfo {
+    /// Its own address.
+    pub bdf: Bdf,
+    /// The address of its physical function.
+    pub physfn: Bdf,
+}
+
 /// A PCI function, as its probe found it. Capability offsets are 0 where there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct DeviceInfo {
@@ -42,6 +52,8 @@ pub struct DeviceInfo {
     pub link_active_reporting: bool,
     /// Conventional PCI: no PCI Express capability, and none of its rules.
     pub conventional: bool,
+    /// The address of its physical function, when it is a virtual one.
+    pub physfn: Option<Bdf>,
 }
 
 impl Default for DeviceInfo {
@@ -60,6 +72,7 @@ impl Default for DeviceInfo {
             reset_by_firmware: false,
             link_active_reporting: false,
             conventional: false,
+            physfn: None,
         }
     }
 }

@@ -20,7 +20,7 @@ bitflags! {
         const RESET = 1 << 3;
         /// A report waits in the PHB's queue, which holds a reference.
         const PENDING = 1 << 4;
-        /// Passed through to a guest or to user space; its owner handles freezes.
+        /// Passed through to a guest or to user space, which handles freezes: one of its devices is open.
         const PASSED = 1 << 5;
         /// The PE stays while it has no device. C: `EEH_PE_KEEP`
         const KEEP = 1 << 8;
@@ -33,8 +33,8 @@ bitflags! {
 
         /// What sysfs shows.
         const LINUX = 0xf0f;
-        /// What the platform knows of a PE: neither a mark of a recovery nor of the queue.
-        const FACTS = Self::PASSED.bits() | Self::CFG_RESTRICTED.bits() | Self::PRI_BUS.bits();
+        /// What the platform knows of a PE: neither a mark of a recovery, nor of the queue, nor its owner's.
+        const FACTS = Self::CFG_RESTRICTED.bits() | Self::PRI_BUS.bits();
         /// What a PE linked below a marked parent is born with.
         const INHERITED = Self::ISOLATED.bits() | Self::RECOVERING.bits() | Self::CFG_BLOCKED.bits();
     }

@@ -253,6 +253,12 @@ impl<'r, E: Env> DeviceHold<'r, E> {
         guard.device(self.id)?.platform()
     }
 
+    /// The registry that the device is in.
+    #[must_use]
+    pub const fn registry(&self) -> &'r Registry<E> {
+        self.registry
+    }
+
     /// The device's tree; `None` when it is held as often as can be counted.
     ///
     /// # Context

@@ -2,8 +2,9 @@
 //! The part of PEs and devices that lives inside the tree's lock.
 
 use crate::budget::Budget;
-use crate::device::DeviceInfo;
+use crate::device::{DeviceInfo, VfInfo};
 use crate::env::Env;
+use crate::request::{Errand, Request};
 use crate::slot::{CHUNK, Name, first_of, place};
 use crate::time::Time;
 
@@ -60,6 +61,12 @@ pub(crate) struct PeLinks {
     pub(crate) swept: u64,
     /// The next PE whose subtree that sweep has to visit.
     pub(crate) to_sweep: Option<u16>,
+    /// What the worker is asked to do with it, and somebody waits for.
+    pub(crate) request: Option<Request>,
+    /// The same, and nobody waits.
+    pub(crate) errand: Option<Errand>,
+    /// Of a virtual function's PE: which function, and whose, also while it has no device.
+    pub(crate) vf: Option<VfInfo>,
 }
 
 /// A device's part.
@@ -69,11 +76,14 @@ pub(crate) struct DeviceLinks<E: Env> {
     pub(crate) platform: Option<E::Device>,
     /// The first 16 words of configuration space, as EEH saved them.
     pub(crate) saved_config: [u32; 16],
+    /// How often it is open for pass-through.
+    pub(crate) opens: u32,
 }
 
 impl<E: Env> Default for DeviceLinks<E> {
     fn default() -> Self {
-        Self { node: Node::default(), info: DeviceInfo::default(), platform: None, saved_config: [0; 16] }
+        let info = DeviceInfo::default();
+        Self { node: Node::default(), info, platform: None, saved_config: [0; 16], opens: 0 }
     }
 }
 

@@ -20,6 +20,9 @@ pub enum Passed {
     Skip,
 }
 
+/// Flags of one PE that no mark of a subtree touches: the queue's, and its owner's.
+const NOT_MARKS: PeFlags = PeFlags::PENDING.union(PeFlags::PASSED);
+
 impl<E: Env> Tree<'_, E> {
     /// Replaces the platform's device and returns the old one.
     ///
@@ -48,10 +51,10 @@ impl<E: Env> Tree<'_, E> {
 impl<E: Env> TreeGuard<'_, E> {
     /// Sets flags on a live PE and all live PEs below it, and returns on how many. With ISOLATED,
     /// those whose configuration space is restricted also get CFG_BLOCKED. PENDING belongs to the
-    /// queue and is left alone. C: `eeh_pe_state_mark`, `eeh_pe_mark_isolated`
+    /// queue, PASSED to an owner: they are left alone. C: `eeh_pe_state_mark`, `eeh_pe_mark_isolated`
     pub fn mark_subtree(&mut self, root: PeId, flags: PeFlags) -> usize {
         let Some(root) = self.pe(root) else { return 0 };
-        let set = flags.difference(PeFlags::PENDING);
+        let set = flags.difference(NOT_MARKS);
         let mut marked: usize = 0;
         for slot in root.subtree().filter_map(|pe| self.pe_slot(pe.id().index())) {
             slot.word.change_flags(
@@ -68,11 +71,11 @@ impl<E: Env> TreeGuard<'_, E> {
     }
 
     /// Clears flags on a PE and all PEs below it, removed ones and their successors included. With
-    /// ISOLATED, those whose configuration space is restricted also lose CFG_BLOCKED. PENDING is
-    /// left alone. The caller holds `root` when it may be removed. C: `eeh_pe_state_clear`
+    /// ISOLATED, those whose configuration space is restricted also lose CFG_BLOCKED. PENDING and PASSED
+    /// are left alone. The caller holds `root` when it may be removed. C: `eeh_pe_state_clear`
     pub fn clear_subtree(&mut self, root: PeId, flags: PeFlags, passed: Passed) {
         let Some(root) = self.linked_pe(root) else { return };
-        let clear = flags.difference(PeFlags::PENDING);
+        let clear = flags.difference(NOT_MARKS);
         self.inner.sweeps = self.inner.sweeps.wrapping_add(1);
         let mut subtrees = Some(root);
         while let Some(root) = subtrees {

@@ -3,7 +3,7 @@
 
 use crate::budget::Budget;
 use crate::cell::unpack_pe;
-use crate::device::DeviceInfo;
+use crate::device::{DeviceInfo, VfInfo};
 use crate::env::{Env, max_holds};
 use crate::flags::{DeviceFlags, PeFlags, PeType};
 use crate::guard::TreeGuard;
@@ -80,6 +80,12 @@ impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
     #[must_use]
     pub const fn budget(&self) -> Budget {
         self.links.budget
+    }
+
+    /// The virtual function that it is for, also while that is not there.
+    #[must_use]
+    pub const fn vf(&self) -> Option<VfInfo> {
+        self.links.vf
     }
 
     /// The PE above it; none above the PHB's own.

@@ -65,6 +65,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         let owner = links.node.owner?;
         links.node.died_in = hold;
         self.cell.devices.put(index, slot);
+        // Who had it open has it no more.
+        self.forget_owner(owner);
         let pe = self.id.pe(self.pe_name(owner)?);
         self.remove_if_empty(owner, now);
         let pe_removed = !self.pe_is_live(owner);

@@ -10,23 +10,24 @@
 mod common;
 
 use common::*;
-use eeh_pe::{Isolate, PeFlags};
+use eeh_pe::{Isolate, Opened, PeFlags, Released};
 use loom::sync::Arc;
 use loom::thread;
 
 #[test]
 fn hazard_5_12_the_end_of_a_pass_through_does_not_lose_a_freeze() {
-    explore("clear against isolate", || {
+    explore("release against isolate", || {
         let registry = Arc::new(registry::<Host>(1));
         let id = add_phb(&registry, 0);
-        let a = insert(&registry.tree(id).unwrap(), 0x100, 5, None);
+        let tree = registry.tree(id).unwrap();
+        let a = insert(&tree, 0x100, 5, None);
         let hold = registry.get(a.pe).unwrap();
-        hold.set(PeFlags::PASSED);
+        assert_eq!(tree.lock().open_device(a.device), Opened::Yes);
         let detector = {
             let registry = Arc::clone(&registry);
             thread::spawn(move || registry.isolate(a.pe))
         };
-        hold.clear(PeFlags::PASSED);
+        assert_eq!(tree.lock().release_device(a.device), Released::Last(a.pe));
         assert_eq!(detector.join().unwrap(), Isolate::Won);
         let wanted = PeFlags::ISOLATED | PeFlags::PENDING;
         assert_eq!(hold.flags(), wanted, "a flag change was lost");

@@ -8,8 +8,8 @@ mod common;
 
 use common::*;
 use eeh_pe::{
-    Counter, DeviceFlags, Isolate, OrphanKind, Passed, PeFlags, PeId, PeNumber, PeType, Registry, Report,
-    Tree,
+    Counter, DeviceFlags, Isolate, Opened, OrphanKind, Passed, PeFlags, PeId, PeNumber, PeType, Registry,
+    Report, Tree,
 };
 
 fn flags(registry: &Registry<Host>, pe: PeId) -> PeFlags {
@@ -86,7 +86,8 @@ fn passed_through_pes_keep_their_marks_when_asked() {
     let registry = registry::<Host>(1);
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
     let [parent, child] = recovering(&tree);
-    registry.get(child.pe).unwrap().set(PeFlags::PASSED);
+    tree.lock().clear_subtree(child.pe, PeFlags::RECOVERING, Passed::Include);
+    assert_eq!(tree.lock().open_device(child.device), Opened::Yes);
     tree.lock().clear_subtree(parent.pe, PeFlags::ISOLATED | PeFlags::RECOVERING, Passed::Skip);
     assert_eq!(flags(&registry, parent.pe), PeFlags::empty());
     assert!(flags(&registry, child.pe).contains(PeFlags::ISOLATED));

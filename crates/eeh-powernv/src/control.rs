@@ -3,7 +3,8 @@
 
 use eeh_pe::Time;
 use eeh_recovery::{
-    ConfigurePoll, DeviceTarget, FirmwareError, PeTarget, ResetKind, ResetPoint, ResetPoll, SlotControl, Thaw,
+    ConfigurePoll, DeviceTarget, FirmwareError, InjectError, Injection, PeTarget, ResetKind, ResetPoint,
+    ResetPoll, SlotControl, Thaw,
 };
 
 use crate::call::{done, name};
@@ -41,5 +42,10 @@ impl<O: Opal, P: Phbs> SlotControl for PowerNv<O, P> {
     fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError> {
         let (phb, bdf) = (device.phb.firmware, u64::from(device.bdf.0));
         done(name::REINIT, self.opal.pci_reinit(phb, REINIT_PCI_DEV, bdf))
+    }
+
+    fn inject(&self, pe: &PeTarget, error: &Injection) -> Result<(), InjectError> {
+        // The inherent function.
+        Self::inject(self, pe, error)
     }
 }

@@ -1,38 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Error injection. C: `pnv_eeh_err_inject`
 
-use eeh_recovery::{FirmwareError, PeTarget};
+use eeh_recovery::{InjectError, Injection, PeTarget};
 
 use crate::call::{done, name};
 use crate::opal::Opal;
 use crate::{Phbs, PowerNv};
-
-/// An error to be injected, as debugfs `err_injct` takes it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Injection {
-    /// 0: a 32 bit bus error, 1: a 64 bit one. C: `OPAL_ERR_INJECT_TYPE_*`
-    pub kind: u32,
-    /// 0 (load, memory address) to 19 (DMA write, target). C: `OPAL_ERR_INJECT_FUNC_*`
-    pub function: u32,
-    /// The address to hit.
-    pub address: u64,
-    /// The bits of the address that count.
-    pub mask: u64,
-}
-
-/// An injection that did not happen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum InjectError {
-    /// C: `-ERANGE`
-    #[error("invalid error type {0}")]
-    Kind(u32),
-    /// C: `-ERANGE`
-    #[error("invalid error function {0}")]
-    Function(u32),
-    /// C: `-ENXIO` when firmware lacks the service, `-EIO` when it refuses.
-    #[error(transparent)]
-    Firmware(#[from] FirmwareError),
-}
 
 /// C: `OPAL_ERR_INJECT_TYPE_IOA_BUS_ERR64`
 const LAST_KIND: u32 = 1;
@@ -64,6 +37,8 @@ impl<O: Opal, P: Phbs> PowerNv<O, P> {
 
 #[cfg(test)]
 mod tests {
+    use eeh_recovery::FirmwareError;
+
     use super::*;
     use crate::opal::rc;
     use crate::testing::{MockOpal, PHB, Table, pe};

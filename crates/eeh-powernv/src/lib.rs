@@ -39,7 +39,7 @@ mod state;
 mod testing;
 
 pub use config::all_ones;
-pub use inject::{InjectError, Injection};
+pub use eeh_recovery::{InjectError, Injection};
 pub use phb::{PhbFacts, PhbModel, Phbs, PowerNv};
 pub use reset::{FLR_SETTLE, HOLD, LINK_DOWN, LONGEST, PENDING_WAITS, Reset};
 pub use state::UNAVAILABLE_WAIT;

@@ -3,8 +3,8 @@
 
 use eeh_pe::{PeNumber, Time};
 use eeh_recovery::{
-    ConfigurePoll, DeviceTarget, ErrorSource, FirmwareError, NextError, PeTarget, PhbTarget, ResetKind,
-    ResetPoint, ResetPoll, SlotControl, Thaw,
+    ConfigurePoll, DeviceTarget, ErrorSource, FirmwareError, InjectError, Injection, NextError, PeTarget,
+    PhbTarget, ResetKind, ResetPoint, ResetPoll, SlotControl, Thaw,
 };
 
 use crate::pseries::address;
@@ -43,6 +43,11 @@ impl<R: Rtas> SlotControl for PSeries<R> {
     /// Nothing: [`SlotControl::poll_configure`] does it. C: `restore_config` of `pseries_eeh_ops`
     fn reinit(&self, _device: &DeviceTarget) -> Result<(), FirmwareError> {
         Ok(())
+    }
+
+    fn inject(&self, pe: &PeTarget, error: &Injection) -> Result<(), InjectError> {
+        // The inherent function.
+        Self::inject(self, pe, error)
     }
 }
 

@@ -1,42 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Error injection: open a session, inject, close it. Linux leaves it to user space.
 
-use eeh_recovery::{FirmwareError, PeTarget};
+use eeh_recovery::{FirmwareError, InjectError, Injection, PeTarget};
 
 use crate::PSeries;
 use crate::pseries::{NO_PHB, address};
 use crate::rtas::{Address, ErrorClass, Rtas};
 use crate::status::{CLOSE_ERRINJCT, ERRINJCT, OPEN_ERRINJCT, rc};
-
-/// An error to be injected, as debugfs `err_injct` takes it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Injection {
-    /// 0: a 32 bit bus error, 1: a 64 bit one. C: `EEH_ERR_TYPE_*`
-    pub kind: u32,
-    /// 0 (load, memory address) to 19 (DMA write, target). C: `EEH_ERR_FUNC_*`
-    pub function: u32,
-    /// The address to hit.
-    pub address: u64,
-    /// The bits of the address that count.
-    pub mask: u64,
-}
-
-/// An injection that did not happen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum InjectError {
-    /// C: `-EINVAL`
-    #[error("invalid error type {0}")]
-    Kind(u32),
-    /// C: `-ERANGE`
-    #[error("invalid error function {0}")]
-    Function(u32),
-    /// An address or mask of a 32 bit error that does not fit.
-    #[error("address {0:#x} does not fit a 32 bit bus error")]
-    Address(u64),
-    /// C: `-ENXIO` when firmware lacks the service, `-EIO` when it refuses.
-    #[error(transparent)]
-    Firmware(#[from] FirmwareError),
-}
 
 /// C: `EEH_ERR_FUNC_MAX`
 const LAST_FUNCTION: u32 = 19;

@@ -168,7 +168,7 @@ fn look<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId) -> Option<(Dev
 }
 
 /// The PHB's own PE.
-fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeId {
+pub(crate) fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeId {
     let mut at = *pe;
     while let Some(parent) = at.parent.and_then(|parent| registry.peek(parent)) {
         at = parent;

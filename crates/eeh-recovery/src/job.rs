@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the worker's helper does for it: everything that runs a driver's code or waits for a lock.
 
-use eeh_pe::{DeviceId, Env, PeId};
+use eeh_pe::{DeviceId, Env, PeId, VfInfo};
 
 use crate::{ChannelState, ErsResult, PhbTarget};
 
@@ -57,8 +57,8 @@ pub enum Job<E: Env> {
         /// Which handler.
         handler: Handler,
     },
-    /// Remove one device: unbind outside the rescan lock, then remove under it. Answers: `Done`,
-    /// `Gone`, `Died`. C: `eeh_rmv_device`
+    /// Remove one device: unbind outside the rescan lock, then remove under it; a virtual function as
+    /// its physical function's. Answers: `Done`, `Gone`, `Died`. C: `eeh_rmv_device`
     Remove {
         /// The device.
         id: DeviceId,
@@ -70,6 +70,14 @@ pub enum Job<E: Env> {
     RemoveBus(BusTarget),
     /// Scan a bus and add what is there. Answers as before. C: `pci_hp_add_devices`
     AddBus(BusTarget),
+    /// Add one virtual function, under the rescan lock, if its physical function still has it and it
+    /// is not there. Answers: `Done`, `Gone`, `Died`. C: `eeh_add_virt_device`
+    AddVf {
+        /// Which.
+        vf: VfInfo,
+        /// Its physical function.
+        device: E::Device,
+    },
 }
 
 /// What became of a job.

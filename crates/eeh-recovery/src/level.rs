@@ -70,6 +70,8 @@ const fn step(event: Step) -> Level {
         | Step::Pause { .. }
         | Step::NotifyResume
         | Step::Successful
+        | Step::Refrozen { .. }
+        | Step::LeftFrozen { .. }
         | Step::Successor { .. } => Level::Info,
     }
 }

@@ -22,6 +22,7 @@
 #[macro_use]
 extern crate std;
 
+mod ask;
 mod command;
 mod config_space;
 mod detect;
@@ -32,13 +33,18 @@ mod level;
 mod log;
 mod machine;
 mod observe;
+mod passthrough;
 mod platform;
 pub mod render;
+mod request;
+mod reset_state;
 mod tagged;
 mod targets;
 mod text;
+mod unfreeze;
 mod worker;
 
+pub use ask::{Ask, By};
 pub use command::{ForceRecover, InjectCommand, parse_device};
 pub use config_space::{AerErrors, AerKind, ConfigLine, Registers, save as save_config};
 pub use detect::{Check, Context, check_failure, dev_check_failure, driver_bound, force_recover, may_call};
@@ -53,12 +59,18 @@ pub use observe::{
     DeviceEvent, Event, FirmwareEvent, Observer, Outcome, Progress, QueueEvent, RecoveryId, Report,
     ResetEvent, Step, Subject, What,
 };
+pub use passthrough::{
+    OwnerError, OwnerReset, OwnerState, SetOption, freeze, inject, mark_isolated, owner_state, release,
+};
 pub use platform::{
     ChannelState, ConfigSpace, ConfigurePoll, DeviceTarget, Driver, DriverKind, DriverName, ErrorLog,
-    ErrorSource, FirmwareError, FreezeState, Handlers, Helper, Location, NextError, Params, PciCore,
-    PeTarget, PhbTarget, Platform, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl, SlotState, Thaw,
-    Wait, Wake, Width,
+    ErrorSource, FirmwareError, FreezeState, Handlers, Helper, InjectError, Injection, Location, NextError,
+    Params, PciCore, PeTarget, PhbTarget, Platform, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl,
+    SlotState, Thaw, Wait, Wake, Width,
 };
+pub use request::{Request, RequestPoll};
+pub use reset_state::PcieReset;
 pub use tagged::Tagged;
 pub use text::Text;
+pub use unfreeze::reads_as_state;
 pub use worker::{DiagBuffer, Next, Worker, WorkerStorage};

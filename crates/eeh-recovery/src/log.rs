@@ -141,6 +141,14 @@ fn step(f: &mut fmt::Formatter<'_>, name: &Name, event: Step) -> fmt::Result {
         Step::Recovering { pe, phb } => {
             write!(f, "EEH: Recovering {name}\nEEH: PE location: {pe}, PHB location: {phb}")
         }
+        Step::Refrozen { number } => write!(
+            f,
+            "EEH: Passed-through PE PHB#{}-PE#{number} was thawed by reset, re-freezing for safety.",
+            name.phb
+        ),
+        Step::LeftFrozen { number } => {
+            write!(f, "EEH: Note: Leaving passthrough PHB#{}-PE#{number} frozen.", name.phb)
+        }
         Step::Failures { count, max } => write!(
             f,
             "EEH: This PCI device has failed {count} times in the last hour and will be permanently \

@@ -5,6 +5,7 @@ use core::fmt;
 
 use eeh_pe::{Bdf, PeNumber, PhbNumber, Time, TreeId};
 
+use crate::ask::Ask;
 use crate::config_space::ConfigLine;
 use crate::{
     DriverName, ErsResult, FirmwareError, FreezeState, Handler, Location, Phase, PhbTarget, ResetKind, Wait,
@@ -82,9 +83,9 @@ pub enum Report {
 /// How a recovery ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
-    /// Every device is back.
+    /// Every device is back; of a request: it is done.
     Recovered,
-    /// Permanent failure: the devices were taken away.
+    /// Permanent failure: the devices were taken away; of a request: it could not be done.
     Failed,
     /// Hotplug removed the PE meanwhile; hardware is as it should be.
     Gone,
@@ -171,6 +172,8 @@ pub enum QueueEvent {
 pub enum Progress {
     /// It begins.
     Began,
+    /// Something that is asked for begins: no freeze, and no driver is told.
+    Asked(Ask),
     /// It enters a phase.
     Entered(Phase),
     /// It waits.
@@ -182,6 +185,8 @@ pub enum Progress {
     },
     /// It ended.
     Ended(Outcome),
+    /// What was asked for ended.
+    Answered(Outcome),
 }
 
 /// What a recovery says it does.
@@ -252,6 +257,16 @@ pub enum Step {
     },
     /// The helper that added or removed its devices was lost.
     BusHelperLost,
+    /// The reset thawed a PE that is passed through: it is frozen again.
+    Refrozen {
+        /// Its number.
+        number: PeNumber,
+    },
+    /// A PE that is passed through is left frozen, for its owner to recover.
+    LeftFrozen {
+        /// Its number.
+        number: PeNumber,
+    },
     /// A PE was inserted in place of the removed one.
     Successor {
         /// Whether it works; otherwise it is a new event.

@@ -108,7 +108,13 @@ impl Bench<'_> {
             Action::Thaw(_) | Action::Unfreeze => Input::State(Some(FreezeState::Active)),
             Action::BeginReset { .. } | Action::PollReset => Input::Reset(ResetPoll::Done),
             Action::Link { .. } => Input::Link(Link::Unknown),
-            Action::Channel { .. } | Action::Log { .. } | Action::Configure | Action::Release => Input::Done,
+            Action::Channel { .. }
+            | Action::Log { .. }
+            | Action::Configure
+            | Action::SaveState
+            | Action::Release => Input::Done,
+            Action::RestoreState => Input::State(Some(FreezeState::Active)),
+            Action::AddVf(vf) => Input::VfJob(vf, JobAnswer::Done),
             Action::Ready(device) if live(device) => Input::Vendor(device, 0x1b36),
             Action::Restore(device) if live(device) => Input::Restored(device),
             Action::Ready(device) | Action::Restore(device) => Input::Gone(device),

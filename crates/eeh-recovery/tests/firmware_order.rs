@@ -32,6 +32,7 @@ mock! {
         fn begin_configure(&self, pe: &PeTarget);
         fn poll_configure(&self, configure: &mut (), now: Time) -> ConfigurePoll;
         fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError>;
+        fn inject(&self, pe: &PeTarget, error: &Injection) -> Result<(), InjectError>;
     }
     impl ErrorLog for Firmware {
         fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError>;

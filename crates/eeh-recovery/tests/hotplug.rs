@@ -204,7 +204,11 @@ fn a_device_whose_driver_was_bound_before_the_reset_is_removed_and_added_back() 
                     !late && device.bdf.0 == 0x0400
                 }
                 Job::Remove { device, .. } => late && device.bdf.0 == 0x0500,
-                Job::Presence { .. } | Job::Call { .. } | Job::RemoveBus(_) | Job::AddBus(_) => false,
+                Job::Presence { .. }
+                | Job::Call { .. }
+                | Job::RemoveBus(_)
+                | Job::AddBus(_)
+                | Job::AddVf { .. } => false,
             };
             if moment && !core::mem::replace(&mut bound, true) {
                 driver_bound(rig.registry, rig.device(0x0300).unwrap());

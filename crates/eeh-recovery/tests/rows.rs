@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use core::time::Duration;
 
 use common::*;
-use eeh_pe::{DeviceFlags, DeviceId, PeFlags, Time};
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, PeFlags, Time};
 use eeh_recovery::*;
 
 /// A small generator: the same seed, the same answers.
@@ -113,13 +113,26 @@ fn answer(
             job(dice, device, usual)
         }
         Action::Call(device, _) => {
-            let result = dice.pick(&ErsResult::ALL);
+            // Of two drivers that choose freely, few agree on this.
+            let agree = dice.roll(3) == 0;
+            let result = if agree { ErsResult::CanRecover } else { dice.pick(&ErsResult::ALL) };
             job(dice, device, JobAnswer::Reported(result))
         }
         Action::Remove { device, .. } => {
             let usual = dice.pick(&[JobAnswer::Done, JobAnswer::Absent]);
+            if usual == JobAnswer::Done && rig.device(VF) == Some(device) {
+                rig.unplug(VF);
+            }
             job(dice, device, usual)
         }
+        Action::SaveState => Input::Done,
+        Action::RestoreState => Input::State(dice.pick(&[Some(FreezeState::Active), None])),
+        Action::AddVf(vf) => match dice.roll(8) {
+            0 => Input::VfLate(vf),
+            1 => Input::VfJob(vf, JobAnswer::Died),
+            2 => Input::VfJob(vf, JobAnswer::Gone),
+            _ => Input::VfJob(vf, JobAnswer::Done),
+        },
         Action::RemoveBus | Action::AddBus => match dice.roll(8) {
             0 => Input::BusLate,
             1 => Input::BusJob(JobAnswer::Died),
@@ -129,10 +142,29 @@ fn answer(
     }
 }
 
+/// A virtual function of the device.
+const VF: u16 = 0x0101;
+
+/// Something that is asked for.
+fn ask(dice: &mut Dice) -> Ask {
+    let by = dice.pick(&[By::Owner, By::Driver(Bdf(0x0100))]);
+    dice.pick(&[
+        Ask::Thaw(Thaw::Mmio),
+        Ask::Thaw(Thaw::All),
+        Ask::Configure,
+        Ask::Reset(ResetKind::Hot, by),
+        Ask::Deassert(by),
+        Ask::ResetAndRecover,
+    ])
+}
+
 /// Hotplug takes the PE away, though it is kept.
 fn remove(rig: &Rig, machine: &Recovery<'static, TestEnv>) {
     rig.tree().lock().clear_subtree(machine.root().id(), PeFlags::KEEP, eeh_pe::Passed::Include);
+    rig.unplug(VF);
     rig.unplug(0x0100);
+    // That of the virtual function was empty, and nobody looked.
+    rig.tree().lock().remove_empty(machine.root().id(), rig.now());
 }
 
 /// A driver is bound when the others have heard of the error.
@@ -148,12 +180,14 @@ fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
     // Half of the games go well but for what is dead.
     dice.2 = dice.roll(2) == 0;
     dice.1 = dice.pick(&[Dead::Nothing, Dead::Nothing, Dead::Link, Dead::Device]);
-    let rig = Rig::new(single(aware("nvme")));
+    let mut functions = single(aware("nvme"));
+    functions.push(virtual_function(VF, 0x1fc, 0x0100, unaware("nvme")));
+    let rig = Rig::new(functions);
     let root = rig.registry.get(rig.pe(0x1fd).unwrap()).unwrap();
-    let mut machine = if dice.roll(10) == 0 {
-        Recovery::dead(root, 1)
-    } else {
-        Recovery::new(root, 1, Duration::from_secs(dice.roll(3)), dice.roll(4) == 0)
+    let mut machine = match dice.roll(10) {
+        0 => Recovery::dead(root, 1),
+        1..3 => Recovery::requested(root, 1, ask(&mut dice)),
+        _ => Recovery::new(root, 1, Duration::from_secs(dice.roll(3)), dice.roll(4) == 0),
     };
     let mut now = Time::ZERO;
     for _ in 0..3000 {
@@ -163,7 +197,8 @@ fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
             Poll::Over => return,
             Poll::Say(_) => {
                 // Few games get as far as adding back, and that begins with one note.
-                let sides = if machine.phase() == Phase::AddBack { 10 } else { 300 };
+                let few = matches!(machine.phase(), Phase::AddBack | Phase::AddVfs);
+                let sides = if few { 10 } else { 300 };
                 if dice.roll(sides) == 0 {
                     remove(&rig, &machine);
                 }
@@ -183,7 +218,8 @@ fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
                 if matches!(action, Action::BeginReset { .. }) && dice.roll(3) == 0 {
                     bind_late(&rig);
                 }
-                let input = match dice.roll(150) {
+                let sides = if machine.phase() == Phase::AddVfs { 15 } else { 150 };
+                let input = match dice.roll(sides) {
                     0 => Input::Cancel,
                     1 => {
                         remove(&rig, &machine);

@@ -123,6 +123,7 @@ const fn reason(why: Option<Wait>) -> &'static str {
         Some(Wait::RtasBusy) => "firmware, which is busy (PAPR 7.3.3)",
         Some(Wait::Helper) => "drivers and hotplug",
         Some(Wait::AddBack) => "the pause before devices are added",
+        Some(Wait::Host) => "the worker",
     }
 }
 

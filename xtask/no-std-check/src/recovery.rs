@@ -42,8 +42,21 @@ impl PciCore<Bare> for Anything {
     fn phb_location(&self, _phb: &PhbTarget) -> Location {
         black_box(Location::EMPTY)
     }
+    fn save_state(&self, device: &u64) {
+        black_box(device);
+    }
+    fn restore_state(&self, device: &u64) {
+        black_box(device);
+    }
+    fn reenable(&self, device: &u64) -> bool {
+        black_box(*device) != 0
+    }
     fn uevent(&self, device: &u64, result: ErsResult) {
         black_box((device, result));
+    }
+    fn notify_resume(&self, device: &u64) -> Result<(), FirmwareError> {
+        black_box(device);
+        Ok(())
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) mod reg {
     pub(crate) const COMMAND_PARITY: u32 = 0x40;
     /// Command: SERR# enable.
     pub(crate) const COMMAND_SERR: u32 = 0x100;
+    /// Command: INTx disable, and nothing else.
+    pub(crate) const COMMAND_INTX_DISABLE: u32 = 0x400;
     /// Bridge control: secondary bus reset, as a bit of the word at 0x3c.
     pub(crate) const BUS_RESET_IN_WORD: u32 = 0x40 << 16;
     /// Link status: Data Link Layer Link Active.

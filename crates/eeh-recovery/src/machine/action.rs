@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the machine asks for, and what it is answered.
 
-use eeh_pe::{DeviceId, Time};
+use eeh_pe::{DeviceId, Time, VfInfo};
 
 use super::note::Note;
 use crate::{ChannelState, FreezeState, Handler, JobAnswer, ResetPoll, Thaw, Wait};
@@ -62,6 +62,12 @@ pub enum Action {
         /// Whether aware drivers keep it.
         unaware: bool,
     },
+    /// Save the devices' state. Answer: [`Input::Done`].
+    SaveState,
+    /// Give the devices their state back. Answer: [`Input::State`], active when all have it.
+    RestoreState,
+    /// Add a virtual function that was removed. Answer: [`Input::VfJob`].
+    AddVf(VfInfo),
     /// Remove everything on the PE's bus. Answer: [`Input::BusJob`].
     RemoveBus,
     /// Add what is on the PE's bus. Answer: [`Input::BusJob`].
@@ -135,6 +141,10 @@ pub enum Input {
     BusJob(JobAnswer),
     /// A job for the bus took too long.
     BusLate,
+    /// A virtual function was added, or not.
+    VfJob(VfInfo, JobAnswer),
+    /// Adding a virtual function took too long.
+    VfLate(VfInfo),
     /// The PHB is fenced.
     Fenced,
     /// The PHB was removed.

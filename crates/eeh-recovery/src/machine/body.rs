@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The bodies of the phases: which action comes next.
 
-use eeh_pe::{Bdf, DeviceFlags, DeviceId, DeviceWalk, Env, PeNumber, Time};
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, DeviceWalk, Env, PeFlags, PeNumber, Time};
 
 use super::action::Action;
 use super::note::Note;
 use super::plan::{Body, Visit};
 use super::recovery::Recovery;
-use super::state::Cue;
+use super::state::{Cue, Phase};
 use crate::{DeviceEvent, ErsResult, Report, ResetEvent, Step, Wait};
 
 /// A device as a walk meets it.
@@ -16,6 +16,8 @@ struct Met {
     bdf: Bdf,
     pe: PeNumber,
     flags: DeviceFlags,
+    /// Its PE is somebody else's.
+    passed: bool,
 }
 
 /// Flags of a device whose driver hears of nothing more.
@@ -39,6 +41,11 @@ impl<E: Env> Recovery<'_, E> {
             Body::Settle => Some(Action::Link { bus: self.bus }),
             Body::Restore => self.restore(now),
             Body::Empty => self.empty(),
+            Body::Asked => Some(self.asked()),
+            Body::AddVfs => self.each_vf(),
+            // A bus scan does not find virtual functions.
+            Body::AddBack if self.is_vf() => self.each_vf(),
+            Body::AddBack => Some(Action::AddBus),
             Body::Pause => {
                 self.pause(now);
                 None
@@ -53,9 +60,10 @@ impl<E: Env> Recovery<'_, E> {
             self.walk = self.root.try_clone().map(DeviceWalk::new);
         }
         let hold = self.walk.as_mut()?.next()?;
-        let pe =
-            hold.pe().and_then(|pe| self.root.registry().peek(pe)).map_or(self.root.number(), |v| v.number);
-        Some(Met { id: hold.id(), bdf: hold.bdf(), pe, flags: hold.flags() })
+        let pe = hold.pe().and_then(|pe| self.root.registry().peek(pe));
+        let passed = pe.is_some_and(|pe| pe.flags.contains(PeFlags::PASSED));
+        let number = pe.map_or(self.root.number(), |pe| pe.number);
+        Some(Met { id: hold.id(), bdf: hold.bdf(), pe: number, flags: hold.flags(), passed })
     }
 
     fn each_presence(&mut self) -> Option<Action> {
@@ -82,7 +90,7 @@ impl<E: Env> Recovery<'_, E> {
             return None;
         }
         match self.meet() {
-            Some(met) if met.flags.intersects(BEYOND) => {
+            Some(met) if met.flags.intersects(BEYOND) || met.passed => {
                 self.notes.push(Note::Device(met.bdf, met.pe, DeviceEvent::NotActionable));
                 None
             }
@@ -90,7 +98,10 @@ impl<E: Env> Recovery<'_, E> {
             None => {
                 let result = report.counts().then_some(self.result);
                 self.notes.push(Note::Step(Step::Finished(report, result)));
-                let cue = self.reported(report);
+                let mut cue = self.reported(report);
+                if report == Report::SlotReset && cue == Cue::Finished && self.next_vf().is_some() {
+                    cue = Cue::Removed;
+                }
                 self.finish(cue);
                 None
             }
@@ -140,7 +151,10 @@ impl<E: Env> Recovery<'_, E> {
             return None;
         };
         let skip = DeviceFlags::BRIDGE.union(DeviceFlags::LOCK_LOST);
-        let beyond = unaware && met.flags.intersects(BEYOND);
+        // What has failed goes whoever has it, and whatever marks say so (hazard 5.11).
+        let failed =
+            self.phase == Phase::RemoveFailed && cfg!(not(eeh_mutant = "hazard_5_11_failed_vf_stays"));
+        let beyond = !failed && (met.passed || met.flags.intersects(BEYOND));
         if beyond || met.flags.intersects(skip) {
             return None;
         }
@@ -154,16 +168,16 @@ impl<E: Env> Recovery<'_, E> {
             return None;
         };
         let late = met.flags.contains(DeviceFlags::NO_HANDLER);
-        if !late || met.flags.intersects(BEYOND.union(DeviceFlags::BRIDGE)) {
+        if !late || met.passed || met.flags.intersects(BEYOND.union(DeviceFlags::BRIDGE)) {
             return None;
         }
         Some(Action::Remove { device: met.id, unaware: true })
     }
 
-    /// The whole bus, unless a device there must be left alone.
+    /// The whole bus, unless a device there must be left alone. A virtual function's bus is not its own.
     fn empty(&mut self) -> Option<Action> {
         self.complete = true;
-        if self.walk.is_some() || self.any_lost() {
+        if self.walk.is_some() || self.is_vf() || self.any_left() {
             return self.each_removal(false);
         }
         if self.emptied {
@@ -173,12 +187,17 @@ impl<E: Env> Recovery<'_, E> {
         Some(Action::RemoveBus)
     }
 
-    /// Whether a driver of the PE never came back in some earlier recovery.
-    fn any_lost(&self) -> bool {
+    /// Whether a driver of the PE never came back in some earlier recovery, or, while nothing has failed,
+    /// a device is somebody else's. C: `any_passed`
+    fn any_left(&self) -> bool {
+        let failed = self.phase == Phase::RemoveFailed;
         let Some(tree) = self.root.tree() else { return false };
         let guard = tree.lock();
         guard.pe(self.root.id()).is_some_and(|root| {
-            root.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
+            root.subtree().any(|pe| {
+                let passed = pe.flags().contains(PeFlags::PASSED) && !failed;
+                passed || pe.devices().any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
+            })
         })
     }
 

@@ -39,6 +39,9 @@ impl Action {
             | Self::Unfreeze
             | Self::Release
             | Self::RemoveBus
+            | Self::SaveState
+            | Self::RestoreState
+            | Self::AddVf(_)
             | Self::AddBus => None,
         }
     }
@@ -62,6 +65,8 @@ impl Input {
             | Self::Link(_)
             | Self::BusJob(_)
             | Self::BusLate
+            | Self::VfJob(..)
+            | Self::VfLate(_)
             | Self::Fenced
             | Self::Cancel => None,
         }
@@ -98,6 +103,8 @@ impl<E: Env> Recovery<'_, E> {
             Input::Gone(_) => self.gone(),
             Input::Job(_, answer) => self.job(action, answer),
             Input::BusJob(answer) => self.bus_job(action, answer),
+            Input::VfJob(vf, answer) => self.vf_job(vf, answer),
+            Input::VfLate(vf) => self.vf_job(vf, JobAnswer::Died),
             Input::Late(_) | Input::BusLate => {
                 self.emptied = true;
                 self.cue(Cue::JobLost);
@@ -115,7 +122,9 @@ impl<E: Env> Recovery<'_, E> {
             self.cue(cue);
         } else if let Action::Log { permanent: false } = action {
             self.cue(self.verdict);
-        } else if matches!(action, Action::Log { permanent: true } | Action::Release) {
+        } else if matches!(action, Action::Log { permanent: true } | Action::Release | Action::SaveState)
+            || (self.phase == Phase::Asked && action == Action::Configure)
+        {
             self.finish(Cue::Finished);
         }
     }
@@ -147,6 +156,9 @@ impl<E: Env> Recovery<'_, E> {
             self.waiting = Some((now.after(wait).min(limit), Wait::FirmwareUnavailable));
         } else if let Action::Thaw(what) = action {
             self.finish(if thawed(state, what) { Cue::Finished } else { Cue::GaveUp });
+        } else if matches!(action, Action::RestoreState | Action::Configure) {
+            let restored = state.is_some_and(FreezeState::is_active);
+            self.finish(if restored { Cue::Finished } else { Cue::Refused });
         } else if action == Action::Unfreeze {
             self.unfrozen(state);
         } else {
@@ -243,7 +255,7 @@ impl<E: Env> Recovery<'_, E> {
 }
 
 /// Whether what was asked for gets through.
-const fn thawed(state: Option<FreezeState>, what: Thaw) -> bool {
+pub(crate) const fn thawed(state: Option<FreezeState>, what: Thaw) -> bool {
     match what {
         Thaw::Mmio => matches!(state, Some(FreezeState::Active | FreezeState::DmaFrozen)),
         Thaw::Dma => matches!(state, Some(FreezeState::Active | FreezeState::MmioFrozen)),

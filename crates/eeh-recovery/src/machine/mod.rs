@@ -8,11 +8,13 @@ mod note;
 mod picture;
 mod plan;
 mod recovery;
+mod request;
 mod restore;
 mod state;
 mod table;
 
 pub use action::{Action, Input, Link, Mark, Poll};
+pub(crate) use input::thawed;
 pub use note::Note;
 pub use picture::{ENTRIES, RecoveryTable};
 pub use recovery::{RESET_ATTEMPTS, Recovery};

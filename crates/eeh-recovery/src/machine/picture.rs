@@ -7,8 +7,14 @@ use super::state::{Cue, Phase};
 use super::table::next;
 
 /// The phases that a recovery can begin with, and for what.
-pub const ENTRIES: [(Phase, &str); 2] =
-    [(Phase::Presence, "frozen PE or fenced PHB"), (Phase::ReportFailure, "dead PHB or I/O hub")];
+pub const ENTRIES: [(Phase, &str); 6] = [
+    (Phase::Presence, "frozen PE or fenced PHB"),
+    (Phase::ReportFailure, "dead PHB or I/O hub"),
+    (Phase::Asked, "an owner asks for a thaw"),
+    (Phase::Reset, "an owner asks for a reset"),
+    (Phase::Settle, "an owner or a driver ends its reset"),
+    (Phase::SaveState, "a driver or a new owner needs a reset"),
+];
 
 /// The recovery table; its `Display` is the document.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,6 +114,10 @@ impl Phase {
             Self::ReportFailure => "`error_detected(permanent failure)`",
             Self::RemoveFailed => "removes the devices for good",
             Self::Release => "releases the reset, clears the freeze, hands a successor over",
+            Self::AddVfs => "adds back the virtual functions that were removed",
+            Self::Asked => "lets through what was asked for, or sets bridges up",
+            Self::SaveState => "saves the devices' state",
+            Self::RestoreState => "restores it, or enables what an owner had enabled",
             Self::Done => "nothing",
         }
     }

@@ -22,6 +22,12 @@ pub enum Body {
     Empty,
     /// Waits.
     Pause,
+    /// What was removed of the whole PE.
+    AddBack,
+    /// One action for each virtual function that was removed.
+    AddVfs,
+    /// What is asked for.
+    Asked,
     /// Nothing.
     Nothing,
 }
@@ -125,7 +131,11 @@ impl Phase {
                 plan(None, Some(Action::Mark(Mark::Keep)), Body::Each(Visit::RemoveLate), None)
             }
             Self::Pause => plan(None, None, Body::Pause, None),
-            Self::AddBack => plan(None, None, Body::Once(Action::AddBus), None),
+            Self::AddBack => plan(None, None, Body::AddBack, None),
+            Self::AddVfs => plan(None, None, Body::AddVfs, None),
+            Self::Asked => plan(None, None, Body::Asked, None),
+            Self::SaveState => plan(None, None, Body::Once(Action::SaveState), None),
+            Self::RestoreState => plan(None, None, Body::Once(Action::RestoreState), None),
             Self::ReportReset => plan(None, Some(AWAKE), Body::Each(Visit::Call(Report::SlotReset)), None),
             Self::ReportResume => plan(
                 Some(Step::NotifyResume),
@@ -160,6 +170,9 @@ impl Phase {
             | Body::Restore
             | Body::Empty
             | Body::Pause
+            | Body::AddBack
+            | Body::AddVfs
+            | Body::Asked
             | Body::Nothing => None,
         }
     }

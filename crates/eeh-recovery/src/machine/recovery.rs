@@ -3,13 +3,14 @@
 
 use core::time::Duration;
 
-use eeh_pe::{DeviceWalk, Env, PeHold, PeType, Time};
+use eeh_pe::{Bdf, DeviceWalk, Env, PeHold, PeType, Time};
 
 use super::action::{Action, Poll};
 use super::note::{Note, Notes};
 use super::restore::Cursor;
 use super::state::{Cue, Phase};
 use super::table::next;
+use crate::ask::Ask;
 use crate::{ErsResult, Outcome, Step, Wait};
 
 /// Reset attempts. C: the loop in `eeh_pe_reset_full`
@@ -58,6 +59,10 @@ pub struct Recovery<'r, E: Env> {
     pub(super) removed: bool,
     pub(super) complete: bool,
     pub(super) failing: bool,
+    /// What is asked for, when it is no recovery.
+    pub(super) ask: Option<Ask>,
+    /// The last virtual function that was added back.
+    pub(super) vf: Option<Bdf>,
     pub(super) outcome: Option<Outcome>,
     moved: Option<(Phase, Cue)>,
     pub(super) notes: Notes,
@@ -80,7 +85,7 @@ impl<'r, E: Env> Recovery<'r, E> {
         recovery
     }
 
-    fn begin(root: PeHold<'r, E>, bus: u8, pause: Duration, removed: bool, phase: Phase) -> Self {
+    pub(super) fn begin(root: PeHold<'r, E>, bus: u8, pause: Duration, removed: bool, phase: Phase) -> Self {
         let mut notes = Notes::default();
         notes.push(Note::Entered(phase));
         Self {
@@ -105,6 +110,8 @@ impl<'r, E: Env> Recovery<'r, E> {
             removed,
             complete: false,
             failing: false,
+            ask: None,
+            vf: None,
             outcome: None,
             moved: None,
             notes,
@@ -230,6 +237,7 @@ impl<'r, E: Env> Recovery<'r, E> {
 
     /// Moves on as the table says.
     pub(super) fn cue(&mut self, cue: Cue) {
+        let cue = self.as_asked(cue);
         let to = next(self.phase, cue);
         debug_assert!(to.is_some(), "{cue:?} cannot meet {:?}", self.phase);
         let Some(to) = to else { return };
@@ -260,6 +268,10 @@ impl<'r, E: Env> Recovery<'r, E> {
             Outcome::Cancelled
         } else if cue == Cue::Fenced {
             Outcome::Fenced
+        } else if cue == Cue::PeGone {
+            Outcome::Gone
+        } else if self.ask.is_some() && self.phase != Phase::Release {
+            if cue == Cue::Refused { Outcome::Failed } else { Outcome::Recovered }
         } else if self.phase != Phase::Release {
             self.notes.push(Note::Step(Step::Successful));
             Outcome::Recovered
@@ -269,6 +281,11 @@ impl<'r, E: Env> Recovery<'r, E> {
             Outcome::Gone
         };
         self.outcome = Some(outcome);
+    }
+
+    /// Whether it is a virtual function's.
+    pub(super) fn is_vf(&self) -> bool {
+        self.root.kind().contains(PeType::VF)
     }
 
     /// Whether it is the PHB's own PE.

@@ -88,7 +88,10 @@ impl<E: Env> Recovery<'_, E> {
         let done = self.cursor.done;
         let root = guard.pe(self.root.id())?;
         let devices = root.subtree().flat_map(|pe| pe.devices().map(move |device| (pe, device)));
+        // Virtual functions come back when the driver of their physical function switches them on.
+        let vf = self.is_vf();
         devices
+            .filter(|(_, device)| vf || device.info().physfn.is_none())
             .filter(|(_, device)| done.is_none_or(|done| device.info().bdf > done))
             .min_by_key(|(_, device)| device.info().bdf)
             .map(|(pe, device)| Current {

@@ -49,13 +49,21 @@ pub enum Phase {
     RemoveFailed,
     /// Leaves hardware as whoever comes next needs it, and hands a successor over.
     Release,
+    /// Adds the virtual functions that were removed: their physical function works again.
+    AddVfs,
+    /// Does what was asked for and needs no reset.
+    Asked,
+    /// Saves the state of devices ahead of a reset without their drivers.
+    SaveState,
+    /// Gives devices their state back after such a reset.
+    RestoreState,
     /// Over.
     Done,
 }
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::Presence,
         Self::ReportFrozen,
         Self::SlotState,
@@ -78,6 +86,10 @@ impl Phase {
         Self::ReportFailure,
         Self::RemoveFailed,
         Self::Release,
+        Self::AddVfs,
+        Self::Asked,
+        Self::SaveState,
+        Self::RestoreState,
         Self::Done,
     ];
 }
@@ -119,11 +131,17 @@ pub enum Cue {
     GaveUp,
     /// The whole PHB is fenced: its recovery takes over.
     Fenced,
+    /// The reset that was asked for is done, and kept until its end is asked for.
+    Held,
+    /// The PE works again, and no driver is to be told.
+    NoDrivers,
+    /// What was asked for could not be done.
+    Refused,
 }
 
 impl Cue {
     /// Every cue.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Answered,
         Self::DeviceGone,
         Self::JobLost,
@@ -141,5 +159,8 @@ impl Cue {
         Self::AttemptFailed,
         Self::GaveUp,
         Self::Fenced,
+        Self::Held,
+        Self::NoDrivers,
+        Self::Refused,
     ];
 }

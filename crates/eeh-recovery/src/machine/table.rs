@@ -4,6 +4,14 @@
 //! No wildcards: a new phase or cue does not compile before each pair has been thought of. A pair that
 //! cannot meet is listed as such and answers `None`; the machine then stays where it is.
 
+mod end;
+mod request;
+mod reset;
+
+use end::{add_vfs, last_walk, perm_log, release, report_reset, report_resume};
+use request::{asked, restore_state, save_state};
+use reset::{add_back, pause, remove_late, reset, restore, settle, unfreeze};
+
 use super::state::{Cue, Phase};
 
 /// The phase that follows `phase` on `cue`; `None` when they cannot meet.
@@ -32,6 +40,10 @@ pub const fn next(phase: Phase, cue: Cue) -> Option<Phase> {
         Phase::ReportFailure => last_walk(cue, Phase::ReportFailure, Phase::RemoveFailed),
         Phase::RemoveFailed => last_walk(cue, Phase::RemoveFailed, Phase::Release),
         Phase::Release => release(cue),
+        Phase::AddVfs => add_vfs(cue),
+        Phase::Asked => asked(cue),
+        Phase::SaveState => save_state(cue),
+        Phase::RestoreState => restore_state(cue),
         Phase::Done => None,
     }
 }
@@ -52,7 +64,10 @@ const fn presence(cue: Cue) -> Option<Phase> {
         | Cue::Removed
         | Cue::AttemptFailed
         | Cue::GaveUp
-        | Cue::Fenced => None,
+        | Cue::Fenced
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
     }
 }
 
@@ -71,7 +86,10 @@ const fn report_frozen(cue: Cue) -> Option<Phase> {
         | Cue::Removed
         | Cue::AttemptFailed
         | Cue::GaveUp
-        | Cue::Fenced => None,
+        | Cue::Fenced
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
     }
 }
 
@@ -92,7 +110,10 @@ const fn slot_state(cue: Cue) -> Option<Phase> {
         | Cue::NeedReset
         | Cue::Disconnect
         | Cue::Removed
-        | Cue::AttemptFailed => None,
+        | Cue::AttemptFailed
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
     }
 }
 
@@ -115,7 +136,10 @@ const fn temp_log(cue: Cue) -> Option<Phase> {
         | Cue::Removed
         | Cue::AttemptFailed
         | Cue::GaveUp
-        | Cue::Fenced => None,
+        | Cue::Fenced
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
     }
 }
 
@@ -137,7 +161,10 @@ const fn thaw(cue: Cue, same: Phase, then: Phase) -> Option<Phase> {
         | Cue::NeedReset
         | Cue::Disconnect
         | Cue::Removed
-        | Cue::AttemptFailed => None,
+        | Cue::AttemptFailed
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
     }
 }
 
@@ -157,7 +184,10 @@ const fn report_mmio(cue: Cue) -> Option<Phase> {
         | Cue::Removed
         | Cue::AttemptFailed
         | Cue::GaveUp
-        | Cue::Fenced => None,
+        | Cue::Fenced
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
     }
 }
 
@@ -179,266 +209,9 @@ const fn remove(cue: Cue, same: Phase) -> Option<Phase> {
         | Cue::Removed
         | Cue::AttemptFailed
         | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-/// The wire.
-const fn reset(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Again | Cue::AttemptFailed => Some(Phase::Reset),
-        Cue::Finished => Some(Phase::Settle),
-        Cue::GaveUp => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled | Cue::Fenced => Some(Phase::Done),
-        Cue::Answered
-        | Cue::DeviceGone
-        | Cue::JobLost
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed => None,
-    }
-}
-
-/// A link that does not come up is a failed attempt; if a fence is the reason, the next one meets it.
-const fn settle(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Again => Some(Phase::Settle),
-        Cue::Finished => Some(Phase::Restore),
-        Cue::AttemptFailed => Some(Phase::Reset),
-        Cue::GaveUp => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::Answered
-        | Cue::DeviceGone
-        | Cue::JobLost
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::Fenced => None,
-    }
-}
-
-/// A device that does not get ready is a failed attempt.
-const fn restore(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Again | Cue::Answered | Cue::DeviceGone => Some(Phase::Restore),
-        Cue::Finished => Some(Phase::Unfreeze),
-        Cue::AttemptFailed => Some(Phase::Reset),
-        Cue::GaveUp => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::JobLost
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::Fenced => None,
-    }
-}
-
-/// A PE that stays frozen is a failed attempt.
-const fn unfreeze(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Again => Some(Phase::Unfreeze),
-        Cue::Finished => Some(Phase::RemoveLate),
-        Cue::AttemptFailed => Some(Phase::Reset),
-        Cue::GaveUp => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled | Cue::Fenced => Some(Phase::Done),
-        Cue::Answered
-        | Cue::DeviceGone
-        | Cue::JobLost
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed => None,
-    }
-}
-
-/// A driver that was bound since `error_detected` has lost its device to the reset and hears of
-/// nothing: its device is removed and added back, as that of an unaware driver.
-const fn remove_late(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Answered | Cue::DeviceGone => Some(Phase::RemoveLate),
-        Cue::Finished => Some(Phase::ReportReset),
-        Cue::Removed => Some(Phase::Pause),
-        Cue::JobLost => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-const fn pause(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Finished => Some(Phase::AddBack),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::Answered
-        | Cue::DeviceGone
-        | Cue::JobLost
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-/// With unaware drivers only, nobody waits for `slot_reset`.
-const fn add_back(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Finished => Some(Phase::ReportReset),
-        Cue::Unaware => Some(Phase::ReportResume),
-        Cue::JobLost => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::Answered
-        | Cue::DeviceGone
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-/// After the reset only "recovered" or silence lets a device go on.
-const fn report_reset(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Answered | Cue::DeviceGone => Some(Phase::ReportReset),
-        Cue::Finished => Some(Phase::ReportResume),
-        Cue::Disconnect | Cue::JobLost => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Removed
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-const fn report_resume(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Answered | Cue::DeviceGone => Some(Phase::ReportResume),
-        Cue::Finished | Cue::Cancelled => Some(Phase::Done),
-        Cue::JobLost => Some(Phase::PermLog),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Again
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-const fn perm_log(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Again => Some(Phase::PermLog),
-        Cue::Finished => Some(Phase::ReportFailure),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::Answered
-        | Cue::DeviceGone
-        | Cue::JobLost
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-/// The way out goes on whatever happens to a device or a helper.
-const fn last_walk(cue: Cue, same: Phase, then: Phase) -> Option<Phase> {
-    match cue {
-        Cue::Answered | Cue::DeviceGone | Cue::JobLost => Some(same),
-        Cue::Finished => Some(then),
-        Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
-    }
-}
-
-const fn release(cue: Cue) -> Option<Phase> {
-    match cue {
-        Cue::Finished | Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::Answered
-        | Cue::DeviceGone
-        | Cue::JobLost
-        | Cue::PeGone
-        | Cue::NoCard
-        | Cue::OverBudget
-        | Cue::Unaware
-        | Cue::CanRecover
-        | Cue::NeedReset
-        | Cue::Disconnect
-        | Cue::Removed
-        | Cue::AttemptFailed
-        | Cue::GaveUp
-        | Cue::Fenced => None,
+        | Cue::Fenced
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
     }
 }

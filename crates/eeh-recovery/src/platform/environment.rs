@@ -129,6 +129,17 @@ pub trait PciCore<E: Env> {
     /// Location code of the PHB; `N/A` without one.
     fn phb_location(&self, phb: &PhbTarget) -> Location;
 
+    /// Wakes the device up and saves its configuration space. C: `pci_set_power_state(D0)`,
+    /// `pci_save_state`
+    fn save_state(&self, device: &E::Device);
+
+    /// Restores what was saved. C: `pci_restore_state`
+    fn restore_state(&self, device: &E::Device);
+
+    /// Enables the device again as it was enabled before a reset; whether that worked.
+    /// C: `pci_reenable_device`
+    fn reenable(&self, device: &E::Device) -> bool;
+
     /// Sends the uevent of an outcome. C: `pci_uevent_ers`
     fn uevent(&self, device: &E::Device, result: ErsResult);
 
@@ -173,6 +184,8 @@ pub struct Params {
     pub early_log: bool,
     /// The pause before devices are added back (C: 5 s).
     pub add_back_pause: Duration,
+    /// How long an owner's request waits for its turn while the host recovers, 5 s.
+    pub owner_wait: Duration,
 }
 
 impl Default for Params {
@@ -185,6 +198,7 @@ impl Default for Params {
             job_limit: Duration::from_secs(300),
             early_log: false,
             add_back_pause: Duration::ZERO,
+            owner_wait: Duration::from_secs(5),
         }
     }
 }

@@ -4,8 +4,8 @@
 use eeh_pe::{PeNumber, Time};
 
 use super::{
-    DeviceTarget, FirmwareError, FreezeState, NextError, PeTarget, PhbTarget, ResetKind, ResetPoint, Thaw,
-    Wait, Width,
+    DeviceTarget, FirmwareError, FreezeState, InjectError, Injection, NextError, PeTarget, PhbTarget,
+    ResetKind, ResetPoint, Thaw, Wait, Width,
 };
 
 /// Queries and the freezing of a PE. C: `eeh_ops->get_state`, `eeh_ops->set_option(FREEZE_PE)`
@@ -134,6 +134,13 @@ pub trait SlotControl {
     ///
     /// The firmware's own.
     fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError>;
+
+    /// Injects an error into a PE. Any task may call this. C: `eeh_ops->err_inject`
+    ///
+    /// # Errors
+    ///
+    /// What no firmware knows, before one is called; the firmware's own.
+    fn inject(&self, pe: &PeTarget, error: &Injection) -> Result<(), InjectError>;
 }
 
 /// What error data are fetched for. C: `EEH_LOG_TEMP`, `EEH_LOG_PERM`

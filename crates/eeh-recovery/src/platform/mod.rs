@@ -20,6 +20,7 @@
 
 mod environment;
 mod firmware;
+mod inject;
 mod target;
 mod wait;
 
@@ -29,6 +30,7 @@ pub use environment::{
 pub use firmware::{
     ConfigSpace, ConfigurePoll, ErrorLog, ErrorSource, ResetPoll, Severity, SlotControl, SlotState,
 };
+pub use inject::{InjectError, Injection};
 pub use target::{
     DeviceTarget, FirmwareError, FreezeState, NextError, PeTarget, PhbTarget, ResetKind, ResetPoint, Thaw,
     Width,

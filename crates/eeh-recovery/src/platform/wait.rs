@@ -29,6 +29,8 @@ pub enum Wait {
     RtasBusy,
     /// An error handler, or adding or removing a device, is running in the helper.
     Helper,
+    /// A request waits for the worker, which may be busy with a recovery.
+    Host,
     /// The pause before devices are added back (a parameter; C: 5 s).
     AddBack,
 }

@@ -2,12 +2,14 @@
 //! The machine's actions, as far as they are done at once.
 
 use eeh_pe::{
-    Bdf, DeviceFlags, DeviceHold, DeviceId, DeviceWalk, Env, Passed, PeFlags, PeNumber, PeType, Time, Walk,
+    Bdf, DeviceFlags, DeviceHold, DeviceId, DeviceWalk, Env, Passed, PeFlags, PeNumber, PeType, PeView, Time,
+    Walk,
 };
 
 use super::{Active, Worker};
+use crate::ask::Ask;
 use crate::config_space::{dump, restore};
-use crate::machine::{Action, Input, Mark};
+use crate::machine::{Action, Input, Mark, thawed};
 use crate::observe::{DeviceEvent, FirmwareEvent, RecoveryId, Step, Subject, What};
 use crate::targets::{device_target, pe_target_of_view};
 use crate::{
@@ -47,11 +49,14 @@ impl<'r, P: Platform> Worker<'r, P> {
             Action::Ready(device) => self.ready(device),
             Action::Restore(device) => self.restore(active, device, now),
             Action::Unfreeze => self.unfreeze(active, now),
+            Action::SaveState => self.save_state(active, now),
+            Action::RestoreState => self.restore_state(active),
             Action::Release => self.release(active, now),
             Action::Presence(_)
             | Action::Call(..)
             | Action::Remove { .. }
             | Action::RemoveBus
+            | Action::AddVf(_)
             | Action::AddBus => return self.start_job(active, action, now),
         };
         let _ = active.machine.handle(input, now);
@@ -97,7 +102,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let Some(state) = state else { return };
         let core = self.platform.core();
         self.for_each(active, |hold, device| {
-            if !hold.flags().intersects(BEYOND) {
+            if !hold.flags().intersects(BEYOND) && !self.is_others(active, hold) {
                 core.set_channel_state(&device, state);
             }
         });
@@ -111,7 +116,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             if on && off {
                 let _ = hold.clear(DeviceFlags::IRQ_DISABLED);
                 core.enable_irq(&device);
-            } else if !on && !off && !hold.flags().intersects(BEYOND) {
+            } else if !on && !off && !hold.flags().intersects(BEYOND) && !self.is_others(active, hold) {
                 let bound = core.driver(&device).is_some();
                 if bound && core.disable_irq(&device) {
                     let _ = hold.set(DeviceFlags::IRQ_DISABLED);
@@ -123,7 +128,10 @@ impl<'r, P: Platform> Worker<'r, P> {
     fn mark(&self, active: &Active<'r, P>, mark: Mark) -> Input {
         let root = active.target.pe;
         let blocked = PeFlags::RESET | PeFlags::CFG_BLOCKED;
-        if mark == Mark::Healed {
+        let passed = if active.asked.is_some() { Passed::Include } else { Passed::Skip };
+        if active.asked.is_some() {
+            // Drivers are not told, nor shown.
+        } else if mark == Mark::Healed {
             self.set_channel(active, Some(ChannelState::Normal));
         } else if mark == Mark::Failed {
             self.set_channel(active, Some(ChannelState::PermFailure));
@@ -137,7 +145,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 guard.mark_subtree(root, blocked);
             }
             Mark::Unblock => guard.clear_subtree(root, blocked, Passed::Include),
-            Mark::Healed => guard.clear_subtree(root, PeFlags::ISOLATED, Passed::Include),
+            Mark::Healed => guard.clear_subtree(root, PeFlags::ISOLATED, passed),
             Mark::Settled => {
                 let clear = DeviceFlags::IN_ERROR | DeviceFlags::NO_HANDLER;
                 guard.change_subtree_devices(root, DeviceFlags::empty(), clear);
@@ -175,23 +183,35 @@ impl<'r, P: Platform> Worker<'r, P> {
 
     fn thaw(&mut self, active: &Active<'r, P>, what: Thaw, now: Time) -> Input {
         let before = self.query(active, &active.target, now);
-        if before == Input::State(Some(FreezeState::Active)) || before == Input::Fenced {
+        if let Input::State(state) = before {
+            if thawed(state, what) {
+                return before;
+            }
+            // Of a PE that firmware knows nothing of, nothing is frozen.
+            if active.asked.is_some() && state == Some(FreezeState::NotSupported) {
+                return Input::State(Some(FreezeState::Active));
+            }
+        } else {
             return before;
         }
         self.before_change(&active.target, now);
         self.for_each_pe(active, |worker, pe| {
             let result = worker.platform.firmware().thaw(pe, what);
             worker.tell_failed(active, result, now);
-            true
+            // Only the PE that was asked for: those below it may be others'.
+            active.asked.is_none()
         });
         self.query(active, &active.target, now)
     }
 
-    /// Calls `each` for the PE and each PE below it, without the lock, while it answers true.
+    /// Calls `each` for the PE and each PE below it that is ours, without the lock, while it answers true.
     fn for_each_pe(&self, active: &Active<'r, P>, mut each: impl FnMut(&Self, &PeTarget) -> bool) {
         let Some(root) = active.machine.root().try_clone() else { return };
         for pe in Walk::new(root) {
-            let target = self.tree.registry().peek(pe.id()).map(|view| pe_target_of_view(&view));
+            let view = self.tree.registry().peek(pe.id());
+            // A PE that is passed through is its owner's to thaw.
+            let hosts = |view: &PeView| active.asked.is_some() || !view.flags.contains(PeFlags::PASSED);
+            let target = view.filter(hosts).map(|view| pe_target_of_view(&view));
             if target.is_some_and(|target| !each(self, &target)) {
                 return;
             }
@@ -201,6 +221,7 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// Clears every freeze, and looks whether it is clear.
     fn unfreeze(&mut self, active: &Active<'r, P>, now: Time) -> Input {
         self.before_change(&active.target, now);
+        self.tell_left_frozen(active, now);
         let mut answer = Input::State(Some(FreezeState::Active));
         self.for_each_pe(active, |worker, pe| {
             for _ in 0..UNFREEZE_ATTEMPTS {
@@ -249,7 +270,12 @@ impl<'r, P: Platform> Worker<'r, P> {
                 return Input::Later { until, why };
             }
             ConfigurePoll::Done => {}
-            ConfigurePoll::Failed(error) => self.tell_call(Some(active.id), error, now),
+            ConfigurePoll::Failed(error) => {
+                self.tell_call(Some(active.id), error, now);
+                if active.asked.is_some_and(|asked| asked.ask == Ask::Configure) {
+                    return Input::State(None);
+                }
+            }
         }
         Input::Done
     }

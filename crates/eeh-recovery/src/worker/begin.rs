@@ -3,6 +3,7 @@
 
 use eeh_pe::{Counter, Detection, Passed, PeFlags, PeId, PeType, PeView, Reported, Time};
 
+use super::request::Asked;
 use super::{Active, Worker, subject};
 use crate::machine::Recovery;
 use crate::observe::{Outcome, Progress, QueueEvent, RecoveryId, What};
@@ -158,7 +159,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         if let Some(found) = found {
             self.fetch_diag(&target, found, now);
         }
-        self.activate(target, machine, false, now);
+        self.activate(target, machine, None, now);
         if let Some(active) = self.active.take() {
             self.set_channel(&active, Some(ChannelState::Frozen));
             self.active = Some(active);
@@ -178,7 +179,10 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.last = Some((target.pe, self.platform.now()));
         self.tell_absorbed(target, absorbed, now);
         let machine = Recovery::dead(root, self.root_bus);
-        self.activate(target, machine, true, now);
+        self.activate(target, machine, None, now);
+        if let Some(active) = self.active.as_mut() {
+            active.dead = true;
+        }
     }
 
     fn tell_absorbed(&self, target: PeTarget, count: u32, now: Time) {
@@ -193,12 +197,28 @@ impl<'r, P: Platform> Worker<'r, P> {
         RecoveryId { tree: self.phb.tree, serial: self.serial.saturating_add(1) }
     }
 
-    fn activate(&mut self, target: PeTarget, machine: Recovery<'r, P::Env>, dead: bool, now: Time) {
+    pub(super) fn activate(
+        &mut self,
+        target: PeTarget,
+        machine: Recovery<'r, P::Env>,
+        asked: Option<Asked>,
+        now: Time,
+    ) {
         let id = self.next_id();
         self.serial = id.serial;
-        let active =
-            Active { id, target, machine, reset: None, configure: None, job: None, dead, told: None };
-        self.tell(&active, What::Progress(Progress::Began), now);
+        let active = Active {
+            id,
+            target,
+            machine,
+            reset: None,
+            configure: None,
+            job: None,
+            dead: false,
+            asked,
+            told: None,
+        };
+        let begins = asked.map_or(Progress::Began, |asked| Progress::Asked(asked.ask));
+        self.tell(&active, What::Progress(begins), now);
         self.active = Some(active);
     }
 
@@ -208,6 +228,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.platform.firmware().abandon_reset(reset);
         }
         let root: PeId = active.target.pe;
+        if let Some(asked) = active.asked {
+            self.end_request(&active, asked, outcome);
+            self.ended = Some(self.platform.now());
+            return self.tell(&active, What::Progress(Progress::Answered(outcome)), now);
+        }
         let marks = match outcome {
             Outcome::Recovered | Outcome::Failed | Outcome::Gone | Outcome::Cancelled => MARKS,
             // What was removed is added back by the recovery that takes over.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What is done with one device through the helper, and what comes of it.
 
-use eeh_pe::{Bdf, DeviceFlags, DeviceId, Env, PeNumber, Time};
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, Env, PeNumber, Time, VfInfo};
 
 use super::{Active, Worker};
 use crate::machine::{Action, Input};
@@ -29,6 +29,9 @@ impl Facts {
 impl<'r, P: Platform> Worker<'r, P> {
     /// Starts the job of an action, or answers for it when there is nothing to call.
     pub(super) fn start_job(&mut self, active: &mut Active<'r, P>, action: Action, now: Time) {
+        if let Action::AddVf(vf) = action {
+            return self.start_vf(active, vf, now);
+        }
         let Some(id) = action.device() else {
             let bus = BusTarget { pe: active.target.pe, phb: self.phb, bus: active.machine.bus() };
             let job = if action == Action::AddBus { Job::AddBus(bus) } else { Job::RemoveBus(bus) };
@@ -59,6 +62,22 @@ impl<'r, P: Platform> Worker<'r, P> {
             Job::Presence { id, device }
         };
         self.start_helper(active, action, Some(facts), job, now);
+    }
+
+    /// Starts adding a virtual function, unless its physical function is gone.
+    fn start_vf(&mut self, active: &mut Active<'r, P>, vf: VfInfo, now: Time) {
+        let device = {
+            let guard = self.tree.lock();
+            guard.find_device(vf.physfn).and_then(|physfn| physfn.platform())
+        };
+        match device {
+            Some(device) => {
+                self.start_helper(active, Action::AddVf(vf), None, Job::AddVf { vf, device }, now);
+            }
+            None => {
+                let _ = active.machine.handle(Input::VfJob(vf, JobAnswer::Gone), now);
+            }
+        }
     }
 
     /// The answer to a device's action where there is nobody to call.

@@ -72,9 +72,10 @@ impl<'r, P: Platform> Worker<'r, P> {
         if let Some(job) = active.job.take() {
             self.platform.helper().abandon(self.phb.tree, job.id);
             self.lose(active, &job, now);
-            let input = match job.device {
-                Some(device) => Input::Late(device.id),
-                None => Input::BusLate,
+            let input = match (job.device, job.action) {
+                (Some(device), _) => Input::Late(device.id),
+                (None, Action::AddVf(vf)) => Input::VfLate(vf),
+                (None, _) => Input::BusLate,
             };
             let _ = active.machine.handle(input, now);
         }
@@ -116,6 +117,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 self.device_answered(active, job.action, &device, answer, now);
                 Input::Job(device.id, answer)
             }
+            None if let Action::AddVf(vf) = job.action => Input::VfJob(vf, answer),
             None => Input::BusJob(answer),
         };
         let _ = active.machine.handle(input, now);

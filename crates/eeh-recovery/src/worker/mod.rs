@@ -10,6 +10,8 @@ mod begin;
 mod device;
 mod diag;
 mod jobs;
+mod passed;
+mod request;
 mod reset;
 mod special;
 
@@ -19,6 +21,7 @@ pub(crate) use device::may_hear;
 use diag::Diag;
 pub use diag::DiagBuffer;
 use jobs::Running;
+use request::Asked;
 
 use crate::machine::{Input, Note, Poll, Recovery};
 use crate::observe::{Event, Observer, Outcome, Progress, RecoveryId, ResetEvent, Subject, What};
@@ -74,6 +77,8 @@ struct Active<'r, P: Platform> {
     job: Option<Running>,
     /// Firmware calls the PHB dead: nothing is done to it any more.
     dead: bool,
+    /// What is asked for, when it is no recovery.
+    asked: Option<Asked>,
     /// The wait that was told last.
     told: Option<(Time, Wait)>,
 }
@@ -157,6 +162,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.begin(reported, now);
             return Next::Again;
         }
+        let request = self.tree.lock().take_request();
+        if let Some(request) = request {
+            self.begin_request(request, now);
+            return Next::Again;
+        }
         self.forget_waiting_diag();
         if self.asked || self.platform.wake().take_check(self.phb.tree) {
             self.asked = true;
@@ -218,7 +228,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             if let Some(reset) = active.reset.as_mut() {
                 self.platform.firmware().abandon_reset(reset);
             }
-            self.tell(&active, What::Progress(Progress::Ended(Outcome::Cancelled)), now);
+            let ended = if active.asked.is_some() { Progress::Answered } else { Progress::Ended };
+            self.tell(&active, What::Progress(ended(Outcome::Cancelled)), now);
         }
         // The recovery's references were the last: nobody takes the dead tree's lock after this.
         self.tree.reap();

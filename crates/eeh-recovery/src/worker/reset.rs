@@ -4,6 +4,7 @@
 use eeh_pe::{DeviceFlags, DeviceId, Passed, PeFlags, PeType, Time};
 
 use super::act::is_saved;
+use super::request::Asked;
 use super::{Active, Worker};
 use crate::config_space::{reg, restore};
 use crate::machine::{Input, Link};
@@ -22,7 +23,8 @@ impl<'r, P: Platform> Worker<'r, P> {
         let core = self.platform.core();
         let mut fundamental = false;
         self.for_each(active, |_, device| fundamental |= core.needs_fundamental(&device));
-        let kind = if fundamental { ResetKind::Fundamental } else { ResetKind::Hot };
+        let needed = if fundamental { ResetKind::Fundamental } else { ResetKind::Hot };
+        let kind = active.asked.and_then(Asked::kind).unwrap_or(needed);
         self.tell(active, What::Reset(ResetEvent::Begins { kind, attempt }), now);
         self.before_change(&active.target, now);
         let firmware = self.platform.firmware();
@@ -50,7 +52,10 @@ impl<'r, P: Platform> Worker<'r, P> {
         let poll = self.platform.firmware().poll_reset(reset, now);
         match poll {
             ResetPoll::Wait { .. } => {}
-            ResetPoll::Done => active.reset = None,
+            ResetPoll::Done => {
+                active.reset = None;
+                self.refreeze_passed(active, now);
+            }
             ResetPoll::Failed(error) => {
                 active.reset = None;
                 self.tell_call(Some(active.id), error, now);
@@ -81,8 +86,18 @@ impl<'r, P: Platform> Worker<'r, P> {
 
     pub(super) fn ready(&self, device: DeviceId) -> Input {
         let Some((target, ..)) = self.look_at(device) else { return Input::Gone(device) };
-        let vendor = self.platform.firmware().read(&target, reg::ID, Width::Half).unwrap_or(0xffff);
+        let firmware = self.platform.firmware();
+        if self.is_virtual(device) {
+            // It has no vendor ID of its own (SR-IOV 1.1 3.4.1.1): any register tells.
+            let there = firmware.read(&target, reg::COMMAND, Width::Word).is_ok_and(|word| word != u32::MAX);
+            return Input::Vendor(device, if there { 0 } else { u16::MAX });
+        }
+        let vendor = firmware.read(&target, reg::ID, Width::Half).unwrap_or(0xffff);
         Input::Vendor(device, u16::try_from(vendor & 0xffff).unwrap_or(u16::MAX))
+    }
+
+    fn is_virtual(&self, device: DeviceId) -> bool {
+        self.tree.lock().device(device).is_some_and(|device| device.info().physfn.is_some())
     }
 
     pub(super) fn restore(&self, active: &Active<'r, P>, device: DeviceId, now: Time) -> Input {
@@ -93,8 +108,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             let result = restore(firmware, &target, bridge, &saved);
             self.tell_failed(active, result, now);
         }
-        let result = firmware.reinit(&target);
-        self.tell_failed(active, result, now);
+        // Firmware does not know virtual functions. C: `pnv_eeh_restore_config`
+        if !self.is_virtual(device) {
+            let result = firmware.reinit(&target);
+            self.tell_failed(active, result, now);
+        }
         Input::Restored(device)
     }
 

@@ -43,6 +43,9 @@ pub struct Function {
     pub fundamental: bool,
     pub conventional: bool,
     pub reports_link: bool,
+    pub physfn: Option<u16>,
+    /// Vendor and device.
+    pub ids: (u16, u16),
 }
 
 pub fn aware(name: &str) -> Option<Driver> {
@@ -63,7 +66,14 @@ pub fn function(bdf: u16, pe: u32, driver: Option<Driver>) -> Function {
         fundamental: false,
         conventional: false,
         reports_link: false,
+        physfn: None,
+        ids: (0x1b36, 0x0010),
     }
+}
+
+/// A virtual function of the one at `physfn`.
+pub fn virtual_function(bdf: u16, pe: u32, physfn: u16, driver: Option<Driver>) -> Function {
+    Function { physfn: Some(physfn), ..function(bdf, pe, driver) }
 }
 
 pub fn bridge(bdf: u16, pe: u32, secondary: u8, subordinate: u8) -> Function {
@@ -145,6 +155,9 @@ impl Rig {
     pub fn plug(&self, f: &Function) -> Inserted {
         let mut config = [0_u8; 256];
         config[..4].copy_from_slice(&(0x1b36 | u32::from(f.bdf) << 16).to_le_bytes());
+        if f.physfn.is_some() {
+            config[..4].fill(0xff);
+        }
         config[4] = 6;
         config[0xc] = 0x10;
         for (i, byte) in config[0x10..0x3c].iter_mut().enumerate() {
@@ -161,6 +174,9 @@ impl Rig {
             bridge: f.bridge.map(|(secondary, subordinate)| BridgeInfo { secondary, subordinate }),
             conventional: f.conventional,
             link_active_reporting: f.reports_link,
+            physfn: f.physfn.map(Bdf),
+            vendor: f.ids.0,
+            device: f.ids.1,
             ..DeviceInfo::default()
         };
         let device = Arc::new(Dev {
@@ -173,10 +189,18 @@ impl Rig {
         });
         let spec = PeSpec {
             number: PeNumber(f.pe),
-            kind: if f.bridge.is_some() { PeType::BUS } else { PeType::DEVICE },
+            kind: match f {
+                Function { bridge: Some(_), .. } => PeType::BUS,
+                Function { physfn: Some(_), .. } => PeType::VF,
+                _ => PeType::DEVICE,
+            },
         };
         let tree = self.tree();
-        let parent = self.parent_of(f.bdf);
+        // A virtual function's PE is below that of its physical function.
+        let parent = match f.physfn {
+            Some(physfn) => self.device(physfn).and_then(|id| self.registry.peek_device(id)).map(|d| d.pe),
+            None => self.parent_of(f.bdf),
+        };
         let inserted = tree.insert_device(info, device, spec, parent).map_err(|e| e.0).unwrap();
         let mut words = [0_u32; 16];
         for (i, word) in words.iter_mut().enumerate() {
@@ -269,6 +293,45 @@ impl Rig {
         next
     }
 
+    /// Polls a request, with the worker running and time passing in between.
+    pub fn wait_for(&mut self, request: &mut Request<'_, World>) -> Result<(), OwnerError> {
+        for _ in 0..100_000 {
+            match request.poll(self.now()) {
+                RequestPoll::Done(result) => return result,
+                RequestPoll::Wait { until, .. } => {
+                    while self.now() < until && !matches!(self.step(), Next::Idle | Next::Exit) {}
+                    let mut state = self.world.get();
+                    state.now = state.now.max(until);
+                }
+            }
+        }
+        panic!("the request does not end: {:?}", self.lines());
+    }
+
+    /// Passes a device through.
+    pub fn open(&mut self, bdf: u16) -> Result<(), OwnerError> {
+        let device = self.device(bdf).ok_or(OwnerError::Gone)?;
+        self.wait_for(&mut Request::open(self.world, self.registry, device))
+    }
+
+    /// An owner's reset of the PE.
+    pub fn reset(&mut self, pe: u32, reset: OwnerReset) -> Result<(), OwnerError> {
+        let pe = self.pe(pe).ok_or(OwnerError::Gone)?;
+        self.wait_for(&mut Request::reset(self.world, self.registry, pe, reset))
+    }
+
+    /// The PE's state as its owner sees it.
+    pub fn owner_state(&self, pe: u32) -> Result<OwnerState, OwnerError> {
+        owner_state(self.world, self.registry, self.pe(pe).ok_or(OwnerError::Gone)?)
+    }
+
+    /// Gives a device back.
+    pub fn release(&self, bdf: u16) {
+        if let Some(device) = self.device(bdf) {
+            release(self.world, self.registry, device);
+        }
+    }
+
     /// What a helper does; `None` when it never comes back.
     pub fn do_job(&self, job: &Job<TestEnv>) -> Option<JobAnswer> {
         let hook = self.hook.lock().unwrap().take();
@@ -314,6 +377,17 @@ impl Rig {
                     self.unplug(*bdf);
                 }
                 JobAnswer::Done
+            }
+            Job::AddVf { vf, .. } => {
+                let f = self.functions.lock().unwrap().iter().find(|f| f.bdf == vf.bdf.0).cloned();
+                match f.filter(|f| !self.absent.lock().unwrap().contains(&f.bdf)) {
+                    Some(f) if self.device(f.bdf).is_none() => {
+                        self.plug(&f);
+                        JobAnswer::Done
+                    }
+                    Some(_) => JobAnswer::Done,
+                    None => JobAnswer::Gone,
+                }
             }
             Job::AddBus(target) => {
                 for bdf in self.below(target.bus) {

@@ -56,6 +56,8 @@ pub struct State {
     pub params: Params,
     pub enabled: bool,
     pub capture: Option<usize>,
+    /// Devices that cannot be enabled again.
+    pub dead: Vec<u16>,
     /// Firmware keeps a log of each PE.
     pub own_logs: bool,
     /// What a configuration of bridges answers, once each, before it is done: busy for as long, or not.
@@ -266,6 +268,10 @@ impl SlotControl for World {
         self.call(format!("reinit {}", device.bdf));
         Ok(())
     }
+    fn inject(&self, pe: &PeTarget, error: &Injection) -> Result<(), InjectError> {
+        self.call(format!("inject {:x}", pe.number.0));
+        if error.kind > 1 { Err(InjectError::Kind(error.kind)) } else { Ok(()) }
+    }
 }
 
 impl ErrorLog for World {
@@ -328,6 +334,16 @@ impl PciCore<TestEnv> for World {
     }
     fn phb_location(&self, _: &PhbTarget) -> Location {
         Location::new("N/A")
+    }
+    fn save_state(&self, device: &Arc<Dev>) {
+        self.call(format!("save {}", device.bdf));
+    }
+    fn restore_state(&self, device: &Arc<Dev>) {
+        self.call(format!("restore {}", device.bdf));
+    }
+    fn reenable(&self, device: &Arc<Dev>) -> bool {
+        self.call(format!("reenable {}", device.bdf));
+        !self.get().dead.contains(&device.bdf.0)
     }
     fn uevent(&self, device: &Arc<Dev>, result: ErsResult) {
         self.call(format!("uevent {} {result}", device.bdf));

@@ -133,8 +133,15 @@ impl Run {
 /// Puts recoveries together from what the observer was told.
 pub(super) fn recoveries(events: &[(Time, Event)], pauses: &[Pause]) -> Vec<RecoveryReport> {
     let mut found: Vec<RecoveryReport> = Vec::new();
+    let mut requests: Vec<RecoveryId> = Vec::new();
     for (at, event) in events {
         let Some(id) = event.recovery else { continue };
+        if matches!(event.what, What::Progress(Progress::Asked(_))) {
+            requests.push(id);
+        }
+        if requests.contains(&id) {
+            continue;
+        }
         let index = match found.iter().position(|r| r.id == id) {
             Some(index) => index,
             None => {
@@ -195,7 +202,11 @@ fn follow(recovery: &mut RecoveryReport, at: Time, event: &Event) {
         }
     }
     match progress {
-        Progress::Entered(Phase::Done) | Progress::Began | Progress::Waiting { .. } => {}
+        Progress::Entered(Phase::Done)
+        | Progress::Began
+        | Progress::Asked(_)
+        | Progress::Answered(_)
+        | Progress::Waiting { .. } => {}
         Progress::Entered(phase) => recovery.phases.push((phase, Duration::ZERO)),
         Progress::Ended(outcome) => recovery.ended = Some((at, outcome)),
     }

@@ -41,6 +41,8 @@ pub struct Identity {
     pub named_driver: Option<String>,
     /// Location code of its bus.
     pub location: Option<String>,
+    /// A virtual function's physical function.
+    pub physfn: Option<Bdf>,
 }
 
 /// A device. What is not behind [`SimDevice::device_lock`] is atomic or in small locks that are
@@ -55,6 +57,7 @@ pub struct SimDevice {
     channel: AtomicU8,
     irq_depth: AtomicI32,
     uevents: AtomicU32,
+    saved: Mutex<Option<[u32; 16]>>,
     gone: AtomicBool,
 }
 
@@ -72,6 +75,7 @@ impl SimDevice {
             channel: AtomicU8::new(0),
             irq_depth: AtomicI32::new(0),
             uevents: AtomicU32::new(0),
+            saved: Mutex::new(None),
             gone: AtomicBool::new(false),
         }
     }
@@ -174,6 +178,11 @@ impl SimDevice {
 
     pub(super) fn count_uevent(&self) {
         self.uevents.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What `pci_save_state` saved, until it is restored; `saved` replaces it.
+    pub(super) fn swap_saved(&self, saved: Option<[u32; 16]>) -> Option<[u32; 16]> {
+        core::mem::replace(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner), saved)
     }
 
     /// Whether Linux has removed it.

@@ -30,6 +30,7 @@ impl SimLinux {
             Job::Remove { device, .. } => self.remove_for_recovery(&device).await,
             Job::RemoveBus(bus) => self.remove_bus_for_recovery(&bus).await,
             Job::AddBus(bus) => self.add_bus_for_recovery(&bus).await,
+            Job::AddVf { vf, device } => self.add_vf_for_recovery(vf, &device).await,
         }
     }
 

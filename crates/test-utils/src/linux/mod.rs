@@ -22,6 +22,7 @@ mod phbs;
 mod platform;
 mod probe;
 mod scan;
+mod sriov;
 mod work;
 
 use core::fmt;

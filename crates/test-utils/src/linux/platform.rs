@@ -12,10 +12,12 @@ use eeh_recovery::{
 };
 
 use super::SimLinux;
+use super::access::Io;
 use super::console::Console;
 use super::env::SimEnv;
 use super::mailbox::Mailboxes;
 use super::observer::SimObserver;
+use crate::drivers::DeviceIo;
 use crate::hw::Machine;
 use crate::opal::Firmware;
 use crate::task::Pace;
@@ -164,6 +166,13 @@ impl Helper<SimEnv> for SimLinux {
     }
 }
 
+impl SimLinux {
+    /// A word of a device's header, whoever is kept out.
+    fn config_word(&self, device: &Device, n: usize) -> u32 {
+        device.phb().map_or(u32::MAX, |phb| self.raw_config_read(&phb, device.bdf(), 4 * n as u16, 4))
+    }
+}
+
 type Device = <SimEnv as eeh_pe::Env>::Device;
 
 impl PciCore<SimEnv> for SimLinux {
@@ -201,6 +210,26 @@ impl PciCore<SimEnv> for SimLinux {
     fn phb_location(&self, phb: &PhbTarget) -> Location {
         let phb = self.phb(phb.number.0);
         Location::new(phb.as_ref().and_then(|p| p.spec().location.as_deref()).unwrap_or("N/A"))
+    }
+
+    fn save_state(&self, device: &Device) {
+        let words = core::array::from_fn(|n| self.config_word(device, n));
+        device.swap_saved(Some(words));
+    }
+
+    fn restore_state(&self, device: &Device) {
+        let Some((words, phb)) = device.swap_saved(None).zip(device.phb()) else { return };
+        // The command register last: nothing is decoded at a wrong address.
+        for n in (0..16).filter(|n| *n != 1).chain([1]) {
+            let (offset, word) = (4 * n as u16, words.get(n).copied().unwrap_or(0));
+            self.raw_config_write(&phb, device.bdf(), offset, if n == 1 { 2 } else { 4 }, word);
+        }
+    }
+
+    fn reenable(&self, device: &Device) -> bool {
+        let io = Io::new(self, device);
+        io.enable();
+        io.answers()
     }
 
     fn uevent(&self, device: &Device, _result: ErsResult) {

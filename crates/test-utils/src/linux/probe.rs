@@ -193,6 +193,7 @@ fn device_info(config: &Config<'_>, device: &SimDevice, reset_by_firmware: bool)
         reset_by_firmware,
         link_active_reporting,
         conventional: pcie_cap == 0,
+        physfn: identity.physfn,
     }
 }
 

@@ -75,6 +75,7 @@ impl SimLinux {
             bars: spec.bars.clone(),
             named_driver: spec.driver.clone(),
             location: phb.spec().location_of_bus(bdf.bus()).map(str::to_owned),
+            physfn: None,
         };
         let device = Arc::new(SimDevice::new(phb, identity));
         phb.insert(&device).then_some(device)
