@@ -8,18 +8,22 @@
 //! The only crate with unsafe code: everything else here talks to C through it.
 #![no_std]
 #![cfg(CONFIG_EEH_RUST)]
+#![feature(used_with_arg)]
 
 mod bindings;
 mod breakage;
 mod bus_reset;
+mod c_abi;
 mod debugfs;
 mod debugfs_phb;
+mod early;
 mod env;
 mod files;
 mod firmware;
 mod helper;
 mod history;
 mod hotplug;
+mod identify;
 mod interrupt;
 mod lock;
 mod mailbox;
@@ -28,14 +32,19 @@ mod opal;
 mod params;
 mod pci;
 mod pci_core;
+mod phb;
 mod phbs;
 mod platform;
+mod powernv;
 mod presence;
 mod printk;
+mod probe;
 mod procfs;
+mod pseries;
 mod rtas;
 mod seq;
 mod sriov;
+mod start;
 mod state;
 mod storage;
 mod sysfs;

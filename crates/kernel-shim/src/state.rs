@@ -98,3 +98,15 @@ pub(crate) fn enabled() -> bool {
     let now = flags().load(Relaxed).cast_unsigned();
     now & (bindings::EEH_ENABLED | bindings::EEH_FORCE_DISABLED) == bindings::EEH_ENABLED
 }
+
+/// Whether the machine is a PowerNV one: OPAL's.
+pub(crate) fn is_powernv() -> bool {
+    // SAFETY: looks at the machine's description, which was chosen before any initcall.
+    unsafe { bindings::eeh_glue_is_powernv() }
+}
+
+/// Whether the machine is a pSeries one: RTAS's.
+pub(crate) fn is_pseries() -> bool {
+    // SAFETY: as above.
+    unsafe { bindings::eeh_glue_is_pseries() }
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What Rust cannot name of C: inline functions, macros, lock classes. No function makes more than one call. */
+#include <linux/crash_dump.h>
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/hardirq.h>
@@ -14,6 +15,7 @@
 #include <asm/machdep.h>
 #include <asm/pci-bridge.h>
 #include <asm/ppc-pci.h>
+#include <asm/pte-walk.h>
 #include <asm/rtas.h>
 
 #include "eeh_glue.h"
@@ -23,6 +25,26 @@ int eeh_subsystem_flags;
 EXPORT_SYMBOL(eeh_subsystem_flags);
 DEFINE_RAW_SPINLOCK(confirm_error_lock);
 EXPORT_SYMBOL_GPL(confirm_error_lock);
+
+/* Rust's functions, for modules. */
+EXPORT_SYMBOL(eeh_check_failure);
+EXPORT_SYMBOL_GPL(eeh_dev_check_failure);
+EXPORT_SYMBOL_GPL(eeh_pe_mark_isolated);
+EXPORT_SYMBOL_GPL(eeh_pe_state_mark);
+EXPORT_SYMBOL_GPL(eeh_pe_set_option);
+EXPORT_SYMBOL_GPL(eeh_pe_get_state);
+EXPORT_SYMBOL_GPL(eeh_unfreeze_pe);
+EXPORT_SYMBOL_GPL(eeh_dev_open);
+EXPORT_SYMBOL(eeh_dev_release);
+EXPORT_SYMBOL_GPL(eeh_pe_reset);
+EXPORT_SYMBOL_GPL(eeh_pe_configure);
+EXPORT_SYMBOL_GPL(eeh_pe_inject_err);
+EXPORT_SYMBOL_GPL(eeh_dev_to_pe);
+EXPORT_SYMBOL_GPL(eeh_dev_mode);
+EXPORT_SYMBOL_GPL(eeh_pe_state_flags);
+EXPORT_SYMBOL_GPL(eeh_pe_addr);
+EXPORT_SYMBOL_GPL(eeh_phb_pe_remove);
+EXPORT_SYMBOL_GPL(pseries_eeh_init_edev_recursive);
 
 void eeh_glue_init_tree_lock(raw_spinlock_t *eeh_tree)
 {
@@ -142,6 +164,22 @@ unsigned long eeh_glue_pa(const void *addr)
 int eeh_glue_rtas_token(int index)
 {
 	return rtas_function_token((rtas_fn_handle_t) { .index = index });
+}
+
+bool eeh_glue_is_kdump(void)
+{
+	return is_kdump_kernel();
+}
+
+/* What a port's number is above its place in the PHB's I/O space. */
+unsigned long eeh_glue_io_offset(const struct pci_controller *hose)
+{
+	return (unsigned long)hose->io_base_virt - _IO_BASE;
+}
+
+phys_addr_t eeh_glue_vmap_phys(unsigned long addr)
+{
+	return ppc_find_vmap_phys(addr);
 }
 
 bool eeh_glue_is_powernv(void)

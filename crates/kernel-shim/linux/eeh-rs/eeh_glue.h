@@ -45,6 +45,9 @@ unsigned long eeh_glue_pa(const void *addr);
 int eeh_glue_rtas_token(int index);
 
 /* Machine */
+bool eeh_glue_is_kdump(void);
+unsigned long eeh_glue_io_offset(const struct pci_controller *hose);
+phys_addr_t eeh_glue_vmap_phys(unsigned long addr);
 bool eeh_glue_is_powernv(void);
 bool eeh_glue_is_pseries(void);
 bool eeh_glue_has_opal(void);

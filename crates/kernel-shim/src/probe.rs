@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A device is made known to EEH, and forgotten. C: `eeh_probe_device`, `eeh_remove_device`
+
+use core::ptr::NonNull;
+
+use eeh_pe::{
+    DeviceId, InsertError, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType, Tree, TreeGuard, Window,
+    WindowKind,
+};
+use eeh_powernv::quirks::restricts_config;
+use eeh_recovery::PhbTarget;
+
+use crate::bindings::{self, pci_controller};
+use crate::env::KernelEnv;
+use crate::identify::Config;
+use crate::pci::PciDev;
+use crate::printk::pr_warn;
+use crate::{phb, registry, state, sysfs, time, token};
+
+/// Base class and subclass of a PCI-ISA bridge, which is in no PE.
+const CLASS_ISA_BRIDGE: u32 = 0x0601;
+
+/// Which PE a device is in, and the one above that.
+pub(crate) struct Place {
+    /// Firmware's number of the PE.
+    pub(crate) number: PeNumber,
+    /// The PE above: that of the bridge, or of the physical function. `None`: the PHB's own.
+    pub(crate) parent: Option<PeId>,
+}
+
+/// Linux's description of a device in the device tree, or of a virtual function.
+///
+/// # Safety
+///
+/// It stays as its device does: C frees it after the device was removed.
+pub(crate) fn description(device: &PciDev) -> Option<NonNull<bindings::pci_dn>> {
+    // SAFETY: the device is held, and its bus and the description of that with it.
+    NonNull::new(unsafe { bindings::pci_get_pdn(device.as_raw()) })
+}
+
+/// The PHB that a device is on.
+pub(crate) fn hose(device: &PciDev) -> Option<NonNull<pci_controller>> {
+    // SAFETY: the device holds its bus.
+    NonNull::new(unsafe { bindings::eeh_glue_bus_to_host((*device.as_raw()).bus) })
+}
+
+/// The PE of the bridge that a device is behind, or of its physical function.
+pub(crate) fn parent(device: &PciDev) -> Option<PeId> {
+    let above = match device.physical_function() {
+        Some((physical, _)) => Some(physical),
+        // SAFETY: the device holds its bus, and a bus its bridge.
+        None => unsafe { PciDev::get((*(*device.as_raw()).bus).self_) },
+    };
+    Some(registry()?.peek_device(above?.eeh()?)?.pe)
+}
+
+/// Makes a device known; what firmware's numbers `place` says. It works without EEH when that cannot
+/// be, and the log says so. `None`, too, when it is known already or EEH does not concern it.
+///
+/// # Context
+///
+/// May sleep; the caller adds the device, so nobody removes it meanwhile.
+pub(crate) fn enter(device: &PciDev, place: impl FnOnce(&PciDev) -> Option<Place>) -> Option<DeviceId> {
+    // SAFETY: set when the device was found, and never changed.
+    let class = unsafe { (*device.as_raw()).class };
+    if device.eeh().is_some() || class >> 8 == CLASS_ISA_BRIDGE {
+        return None;
+    }
+    // SAFETY: a PHB stays as long as its devices.
+    let tree = registry()?.tree(unsafe { phb::tree(hose(device)?) }?)?;
+    let place = place(device)?;
+    let phb = PhbTarget { tree: tree.id(), number: tree.number(), firmware: tree.firmware() };
+    let config = Config::new(phb, device.bdf())?;
+    match insert(&tree, device, &config, place) {
+        Ok(inserted) => {
+            publish(device, Some(inserted.device));
+            map(&tree, device, inserted.device);
+            Some(inserted.device)
+        }
+        Err(error) => {
+            pr_warn!("EEH: {:04x}:{} works without EEH: {error}", tree.number().0, device.bdf());
+            None
+        }
+    }
+}
+
+fn insert(
+    tree: &Tree<'_, KernelEnv>,
+    device: &PciDev,
+    config: &Config<'_>,
+    place: Place,
+) -> Result<Inserted, InsertError> {
+    let info = config.info(device);
+    let saved = config.first_words(device.is_bridge());
+    let kind = if device.physical_function().is_some() { PeType::VF } else { PeType::DEVICE };
+    let restricted = state::is_powernv() && restricts_config(info.vendor, info.device);
+    let spec = PeSpec { number: place.number, kind };
+    let enter = || {
+        tree.insert_device_with(info, device.clone(), spec, place.parent, |guard, inserted| {
+            // In the same critical section: whoever sees the device sees all of it.
+            guard.save_config(inserted.device, saved);
+            mark(guard, inserted.pe, restricted);
+        })
+    };
+    let (error, refused) = match enter() {
+        Ok(inserted) => return Ok(inserted),
+        Err(refused) => refused,
+    };
+    drop(refused);
+    // One that Linux has dropped without telling: the one that is there now counts.
+    let InsertError::Exists(old) = error else { return Err(error) };
+    tree.map().remove_device(old);
+    drop(tree.remove_device(old, time::now()));
+    enter().map_err(|(error, _)| error)
+}
+
+/// What the PE of a new device is known to be.
+fn mark(guard: &TreeGuard<'_, KernelEnv>, pe: PeId, restricted: bool) {
+    let Some(hold) = guard.pe(pe).and_then(|pe| pe.hold()) else { return };
+    hold.set(if restricted { PeFlags::PRI_BUS | PeFlags::CFG_RESTRICTED } else { PeFlags::PRI_BUS });
+}
+
+/// Tells C of a device's token, or that there is none.
+fn publish(device: &PciDev, id: Option<DeviceId>) {
+    let token = id.map_or(core::ptr::null_mut(), token::of_device);
+    // SAFETY: the device is held. C reads the field without a lock, in one piece.
+    unsafe { (&raw mut (*device.as_raw()).dev.archdata.edev).write_volatile(token) };
+    if let Some(description) = description(device) {
+        // SAFETY: it stays as the device does; C reads the field without a lock, in one piece.
+        unsafe { (&raw mut (*description.as_ptr()).edev).write_volatile(token) };
+    }
+}
+
+/// Enters a device's resources into the address map. C: `eeh_addr_cache_insert_dev`
+fn map(tree: &Tree<'_, KernelEnv>, device: &PciDev, id: DeviceId) {
+    for (bar, range) in ranges(device) {
+        if let Err(error) = tree.map().insert(range, id) {
+            pr_warn!("EEH: {:04x}:{} BAR {bar}: {error}", tree.number().0, device.bdf());
+        }
+    }
+}
+
+/// The BARs and the ROM of a device, as CPU addresses.
+fn ranges(device: &PciDev) -> impl Iterator<Item = (usize, Window)> + '_ {
+    // SAFETY: the device is held, and its resources are set before it is added.
+    let resources = unsafe { &(*device.as_raw()).resource };
+    let last = bindings::PCI_ROM_RESOURCE as usize;
+    resources.iter().take(last + 1).enumerate().filter_map(move |(bar, r)| {
+        let is = |flag: u32| r.flags & flag as usize != 0;
+        let bad = |address: u64| address == 0 || address == u64::MAX;
+        if bad(r.start) || bad(r.end) {
+            return None;
+        }
+        let window = match (is(bindings::IORESOURCE_MEM), is(bindings::IORESOURCE_IO)) {
+            (true, _) => Window { start: r.start, end_inclusive: r.end, kind: WindowKind::Mem },
+            (false, true) => ports(hose(device)?, r.start, r.end)?,
+            (false, false) => return None,
+        };
+        Some((bar, window))
+    })
+}
+
+/// I/O ports as CPU addresses.
+fn ports(hose: NonNull<pci_controller>, start: u64, end: u64) -> Option<Window> {
+    // SAFETY: a PHB stays as long as its devices.
+    let offset = unsafe { bindings::eeh_glue_io_offset(hose.as_ptr()) } as u64;
+    // SAFETY: as above.
+    let base = unsafe { hose.as_ref().io_base_phys };
+    let place = |port: u64| port.checked_sub(offset)?.checked_add(base);
+    Some(Window { start: place(start)?, end_inclusive: place(end)?, kind: WindowKind::Io })
+}
+
+/// Makes EEH forget a device. C: `eeh_remove_device`
+///
+/// # Context
+///
+/// May sleep.
+pub(crate) fn leave(device: &PciDev) {
+    let Some(id) = device.eeh() else { return };
+    // It looks for the token.
+    sysfs::remove_device(device);
+    publish(device, None);
+    let Some(tree) = registry().and_then(|registry| registry.tree(id.tree())) else { return };
+    tree.map().remove_device(id);
+    // The platform's device is put here, outside the lock.
+    drop(tree.remove_device(id, time::now()));
+}
