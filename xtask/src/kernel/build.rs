@@ -9,7 +9,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cache::Cache;
-use super::fetch::{self, Missing, Source};
+use super::fetch::{self, Source};
 use super::tools::Tools;
 use super::tree::{self, Tree};
 use super::{Options, config};
@@ -29,19 +29,11 @@ pub(crate) struct Kernel {
 }
 
 /// Fetches, prepares, configures and builds, each only as far as needed.
-pub(crate) fn build(
-    ctx: &Context,
-    cache: &Cache,
-    options: &Options,
-    targets: &[&str],
-) -> Fallible<Result<Kernel, Missing>> {
+pub(crate) fn build(ctx: &Context, cache: &Cache, options: &Options, targets: &[&str]) -> Fallible<Kernel> {
     let started = Instant::now();
     let tools = Tools::find()?;
     say(started, "kernel source");
-    let source = match fetch::source(cache, options.kernel_source.as_deref(), options.offline)? {
-        Ok(source) => source,
-        Err(missing) => return Ok(Err(missing)),
-    };
+    let source = fetch::source(cache, options.kernel_source.as_deref(), options.offline)?;
     say(started, &format!("Linux {} in {}", source.version, source.dir.display()));
     let library = fetch::rust_library(cache, options.offline)?;
     let bindgen = fetch::bindgen(ctx, cache, options.offline)?;
@@ -59,7 +51,7 @@ pub(crate) fn build(
         return Err(format!("the build failed; log {}:\n{}", log.display(), complaint(&run.output)).into());
     }
     say(started, "built");
-    Ok(Ok(kernel(source, tree)))
+    Ok(kernel(source, tree))
 }
 
 fn kernel(source: Source, tree: Tree) -> Kernel {

@@ -28,36 +28,52 @@ pub(crate) struct Source {
     pub(crate) version: String,
 }
 
-/// Says why something cannot be had, as the reason of a NOT RUN.
+/// Something cannot be had here: the reason of a NOT RUN.
+#[derive(Debug)]
 pub(crate) struct Missing(pub(crate) String);
 
+impl core::fmt::Display for Missing {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for Missing {}
+
+/// Whatever goes wrong while fetching is the network's fault or the archive's, not this project's.
+fn or_missing<T>(fetched: Fallible<T>) -> Fallible<T> {
+    fetched.map_err(|error| Missing(error.to_string()).into())
+}
+
 /// The kernel source: the user's, or Debian's.
-pub(crate) fn source(cache: &Cache, own: Option<&Path>, offline: bool) -> Fallible<Result<Source, Missing>> {
+pub(crate) fn source(cache: &Cache, own: Option<&Path>, offline: bool) -> Fallible<Source> {
     if let Some(dir) = own {
         let dir = dir.canonicalize().map_err(|error| format!("{}: {error}", dir.display()))?;
         if dir.join(".config").exists() || dir.join("include/config").exists() {
             return Err(format!("{} has been built in; run make mrproper there", dir.display()).into());
         }
-        return Ok(Ok(Source { version: version(&dir)?, dir }));
+        return Ok(Source { version: version(&dir)?, dir });
     }
     let dir = cache.path("src").join(SOURCE_PACKAGE);
     if !dir.join("Makefile").exists() {
-        let archive = new_suites(cache, offline)?;
-        let mut versions = archive.versions(SOURCE_PACKAGE)?;
-        if versions.is_empty() {
-            archive.update()?;
-            versions = archive.versions(SOURCE_PACKAGE)?;
-        }
-        let Some(newest) = versions.first() else {
-            return Ok(Err(Missing(format!(
-                "Debian's archive has no {SOURCE_PACKAGE} any more; give --kernel-source DIR with a Linux {SERIES}"
-            ))));
-        };
-        let deb = archive.download(SOURCE_PACKAGE, newest)?;
-        cache.record(SOURCE_PACKAGE, newest)?;
-        unpack_source(cache, &deb)?;
+        or_missing(debian_source(cache, offline))?;
     }
-    Ok(Ok(Source { version: version(&dir)?, dir }))
+    Ok(Source { version: version(&dir)?, dir })
+}
+
+fn debian_source(cache: &Cache, offline: bool) -> Fallible<()> {
+    let archive = new_suites(cache, offline)?;
+    let mut versions = archive.versions(SOURCE_PACKAGE)?;
+    if versions.is_empty() {
+        archive.update()?;
+        versions = archive.versions(SOURCE_PACKAGE)?;
+    }
+    let newest = versions.first().ok_or_else(|| {
+        format!("Debian's archive has no {SOURCE_PACKAGE} any more; give --kernel-source DIR with a Linux {SERIES}")
+    })?;
+    let deb = archive.download(SOURCE_PACKAGE, newest)?;
+    cache.record(SOURCE_PACKAGE, newest)?;
+    unpack_source(cache, &deb)
 }
 
 fn new_suites(cache: &Cache, offline: bool) -> Fallible<Archive<'_>> {
@@ -108,21 +124,26 @@ pub(crate) fn rust_library(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
     let at = cache.path("unpack/rust-src");
     let library = at.join(format!("usr/src/rustc-{release}/library"));
     if !library.join("core/src/lib.rs").exists() {
-        let archive = new_suites(cache, offline)?;
-        let of_release = |versions: Vec<String>| {
-            versions.into_iter().find(|version| version.starts_with(&format!("{release}+")))
-        };
-        let mut found = of_release(archive.versions("rust-src")?);
-        if found.is_none() {
-            archive.update()?;
-            found = of_release(archive.versions("rust-src")?);
-        }
-        let found = found
-            .ok_or_else(|| format!("Debian has no rust-src {release}; run: rustup component add rust-src"))?;
-        unpack(&archive.download("rust-src", &found)?, &at)?;
-        cache.record("rust-src", &found)?;
+        or_missing(debian_library(cache, &release, &at, offline))?;
     }
     Ok(library)
+}
+
+fn debian_library(cache: &Cache, release: &str, at: &Path, offline: bool) -> Fallible<()> {
+    let archive = new_suites(cache, offline)?;
+    let found = |archive: &Archive<'_>| -> Fallible<Option<String>> {
+        let versions = archive.versions("rust-src")?;
+        Ok(versions.into_iter().find(|version| version.starts_with(&format!("{release}+"))))
+    };
+    let mut version = found(&archive)?;
+    if version.is_none() {
+        archive.update()?;
+        version = found(&archive)?;
+    }
+    let version = version
+        .ok_or_else(|| format!("Debian has no rust-src {release}; run: rustup component add rust-src"))?;
+    unpack(&archive.download("rust-src", &version)?, at)?;
+    cache.record("rust-src", &version)
 }
 
 fn rustc_release() -> Fallible<String> {
@@ -155,7 +176,8 @@ pub(crate) fn bindgen(ctx: &Context, cache: &Cache, offline: bool) -> Fallible<P
         }
         let run = process::run_to(&log, &mut cargo, LIMIT, &mut |_| ())?;
         if !run.ok() {
-            return Err(format!("cargo install bindgen-cli failed; log {}", log.display()).into());
+            let why = format!("cargo install bindgen-cli failed; log {}", log.display());
+            return Err(Missing(why).into());
         }
     }
     cache.record("bindgen", output(Command::new(&program).arg("--version"))?.trim())?;
@@ -168,13 +190,8 @@ pub(crate) fn qemu(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
     if !at.join("usr/bin/qemu-system-ppc64").exists() {
         let suites = ["bookworm", QEMU_RELEASE];
         let sources = Sources { name: "qemu", suites: &suites, foreign: None };
-        let archive = Archive::new(cache, &sources, offline)?;
-        if archive.versions("qemu-system-ppc")?.is_empty() {
-            archive.update()?;
-        }
-        install(&archive.closure(&["qemu-system-ppc", "qemu-system-data"], Some(QEMU_RELEASE))?, &at)?;
-        let versions = archive.versions("qemu-system-ppc")?;
-        cache.record("qemu-system-ppc", versions.first().map_or("?", String::as_str))?;
+        let packages = ["qemu-system-ppc", "qemu-system-data"];
+        or_missing(installed(cache, &sources, (&packages, Some(QEMU_RELEASE)), &at, offline))?;
     }
     Ok(at)
 }
@@ -184,17 +201,29 @@ pub(crate) fn userland(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
     let at = cache.path("tools/ppc64el");
     if !at.join("bin/busybox").exists() {
         let sources = Sources { name: "ppc64el", suites: &["bookworm"], foreign: Some("ppc64el") };
-        let archive = Archive::new(cache, &sources, offline)?;
-        if archive.versions(USERLAND[0])?.is_empty() {
-            archive.update()?;
-        }
-        install(&archive.closure(&USERLAND, None)?, &at)?;
-        for package in USERLAND {
-            let versions = archive.versions(package)?;
-            cache.record(package, versions.first().map_or("?", String::as_str))?;
-        }
+        or_missing(installed(cache, &sources, (&USERLAND, None), &at, offline))?;
     }
     Ok(at)
+}
+
+/// Fetches packages with all they need, and unpacks them.
+fn installed(
+    cache: &Cache,
+    sources: &Sources<'_>,
+    (packages, release): (&[&str], Option<&str>),
+    at: &Path,
+    offline: bool,
+) -> Fallible<()> {
+    let archive = Archive::new(cache, sources, offline)?;
+    if archive.versions(packages[0])?.is_empty() {
+        archive.update()?;
+    }
+    install(&archive.closure(packages, release)?, at)?;
+    for package in packages {
+        let versions = archive.versions(package)?;
+        cache.record(package, versions.first().map_or("?", String::as_str))?;
+    }
+    Ok(())
 }
 
 /// Unpacks beside the place and renames, so that an interrupted run leaves nothing half there.

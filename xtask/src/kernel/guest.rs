@@ -9,7 +9,7 @@ use rexpect::ReadUntil;
 use rexpect::error::Error;
 use rexpect::session::StreamSession;
 
-use super::machine::Files;
+use super::machine::{Files, RESET_EVENT};
 use crate::context::Fallible;
 
 /// How often the console is looked at anew while nothing comes.
@@ -100,18 +100,9 @@ impl Guest {
 
     /// How often QEMU's trace shows a reset of devices of this type so far.
     pub(crate) fn resets(&self, qemu_type: &str) -> usize {
-        let of_type = format!("({qemu_type})");
-        self.count(|line| line.contains(&of_type))
-    }
-
-    /// How often it shows a reset of anything.
-    pub(crate) fn all_resets(&self) -> usize {
-        self.count(|_| true)
-    }
-
-    fn count(&self, of: impl Fn(&str) -> bool) -> usize {
         let trace = std::fs::read_to_string(&self.files.trace).unwrap_or_default();
-        trace.lines().filter(|line| line.contains("resettable_reset_assert_begin") && of(line)).count()
+        let of_type = format!("({qemu_type})");
+        trace.lines().filter(|line| line.contains(RESET_EVENT) && line.contains(&of_type)).count()
     }
 }
 

@@ -103,14 +103,10 @@ impl Files {
     }
 }
 
-/// Events that show a device being reset.
-const TRACED: [&str; 5] = [
-    "resettable_reset_assert_begin",
-    "pci_nvme_pci_reset",
-    "e1000e_cb_qdev_reset_hold",
-    "usb_xhci_reset",
-    "ahci_reset",
-];
+/// Events that show a device being reset: the second names its type, and no driver can cause it alone.
+const TRACED: [&str; 2] = ["resettable_reset_assert_begin", RESET_EVENT];
+/// A device in reset, with its type in parentheses.
+pub(crate) const RESET_EVENT: &str = "resettable_phase_hold_exec";
 
 /// What is booted.
 pub(crate) struct Boot<'a> {

@@ -11,7 +11,6 @@ use super::boot::Rig;
 use super::build::{self, say};
 use super::cache::Cache;
 use super::cases::FOUR;
-use super::fetch::Missing;
 use super::guest::Guest;
 use super::machine::Machine;
 use super::size;
@@ -60,10 +59,7 @@ pub(crate) fn run(ctx: &Context, cache: &Cache, options: &Options, machine: Mach
     let mut sizes = Vec::new();
     for variant in [Variant::C, Variant::Rust] {
         let options = Options { variant, ..options.clone() };
-        let kernel = match build::build(ctx, cache, &options, &["vmlinux"])? {
-            Ok(kernel) => kernel,
-            Err(Missing(reason)) => return Ok(Findings::not_run(reason)),
-        };
+        let kernel = build::build(ctx, cache, &options, &["vmlinux"])?;
         sizes.push(size::of(&kernel.tree, variant)?);
         let rig = Rig::new(ctx, cache, &options, &kernel)?;
         let mut guest = rig.guest(&format!("measure-{}", machine.name()), machine, "")?;
@@ -127,12 +123,13 @@ fn numbers(guest: &mut Guest, variant: Variant) -> Fallible<Numbers> {
 
 /// One recovery, with its trace.
 fn timed(guest: &mut Guest, address: &str) -> Fallible<Timed> {
-    let before = guest.all_resets();
+    let qemu_type = super::cases::at(address)?.qemu;
+    let before = guest.resets(qemu_type);
     guest.must(&format!("echo >{TRACING}/trace; wait_for 30 healthy {address}"), LONG)?;
     let log = guest.must(&format!("recovery {address} 120"), LONG)?;
     let trace = guest.must(&format!("grep '^ *eehd' {TRACING}/trace"), LONG)?;
     let total = super::cases::duration(&log).ok_or("no times in the log")?;
-    let timed = Timed { total, waits: waits(&trace), real: guest.all_resets() > before };
+    let timed = Timed { total, waits: waits(&trace), real: guest.resets(qemu_type) > before };
     println!(
         "         {address} {total:.2} s: OPAL asked for {:.2} s, {} calls took {:.2} s{}",
         timed.waits.asked,

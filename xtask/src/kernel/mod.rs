@@ -30,6 +30,7 @@ use crate::context::{Context, Fallible};
 use crate::report::Findings;
 use boot::Rig;
 use cache::Cache;
+use fetch::Missing;
 use machine::Machine;
 
 /// What `cargo xtask kernel` takes.
@@ -53,23 +54,15 @@ enum Task {
     Boot {
         #[command(flatten)]
         options: Options,
-        /// The machine
-        #[arg(long, value_enum, default_value = "powernv10")]
-        machine: Machine,
-        /// More kernel parameters
-        #[arg(long, default_value = "")]
-        append: String,
+        #[command(flatten)]
+        guest: Shell,
     },
     /// Boots to a shell what was built last
     Shell {
         #[command(flatten)]
         options: Options,
-        /// The machine
-        #[arg(long, value_enum, default_value = "powernv10")]
-        machine: Machine,
-        /// More kernel parameters
-        #[arg(long, default_value = "")]
-        append: String,
+        #[command(flatten)]
+        guest: Shell,
     },
     /// Builds, boots, and runs the cases in the guest
     Test {
@@ -93,6 +86,17 @@ enum Task {
         #[arg(long, value_enum, default_value = "powernv10")]
         machine: Machine,
     },
+}
+
+/// What a shell runs on.
+#[derive(Args)]
+struct Shell {
+    /// The machine
+    #[arg(long, value_enum, default_value = "powernv10")]
+    machine: Machine,
+    /// More kernel parameters
+    #[arg(long, default_value = "")]
+    append: String,
 }
 
 /// Which kernel, from what.
@@ -157,39 +161,39 @@ impl Config {
     }
 }
 
-/// Runs the command.
+/// Runs the command; what cannot be had here is NOT RUN.
 pub(crate) fn run(ctx: &Context, kernel: &Kernel) -> Fallible<Findings> {
-    let cache = Cache::open()?;
-    let ended = |fine: bool| {
-        let mut findings = Findings::default();
-        findings.check(fine, || "QEMU ended with an error".to_owned());
-        findings
-    };
-    match &kernel.task {
+    match task(ctx, &Cache::open()?, &kernel.task) {
+        Err(error) if error.is::<Missing>() => Ok(Findings::not_run(error.to_string())),
+        other => other,
+    }
+}
+
+fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    match task {
         Task::Build { options, targets } => {
             let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-            let mut findings = Findings::default();
-            match build::build(ctx, &cache, options, &targets)? {
-                Ok(kernel) => {
-                    findings.passed = 1;
-                    findings.notes.push(format!("Linux {}: {}", kernel.version, kernel.image.display()));
-                }
-                Err(missing) => findings.not_run = Some(missing.0),
-            }
-            Ok(findings)
+            let kernel = build::build(ctx, cache, options, &targets)?;
+            findings.passed = 1;
+            findings.notes.push(format!("Linux {}: {}", kernel.version, kernel.image.display()));
         }
-        Task::Boot { options, machine, append } => match build::build(ctx, &cache, options, &["vmlinux"])? {
-            Ok(kernel) => Ok(ended(Rig::new(ctx, &cache, options, &kernel)?.shell(*machine, append)?)),
-            Err(missing) => Ok(Findings::not_run(missing.0)),
-        },
-        Task::Shell { options, machine, append } => {
-            let kernel = build::last(&cache, options)?;
-            Ok(ended(Rig::new(ctx, &cache, options, &kernel)?.shell(*machine, append)?))
+        Task::Boot { options, guest } => {
+            let kernel = build::build(ctx, cache, options, &["vmlinux"])?;
+            let rig = Rig::new(ctx, cache, options, &kernel)?;
+            findings
+                .check(rig.shell(guest.machine, &guest.append)?, || "QEMU ended with an error".to_owned());
+        }
+        Task::Shell { options, guest } => {
+            let rig = Rig::new(ctx, cache, options, &build::last(cache, options)?)?;
+            findings
+                .check(rig.shell(guest.machine, &guest.append)?, || "QEMU ended with an error".to_owned());
         }
         Task::Test { options, machine, only, short } => {
             let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
-            test::run(ctx, &cache, options, (machines, only, *short))
+            return test::run(ctx, cache, options, (machines, only, *short));
         }
-        Task::Measure { options, machine } => measure::run(ctx, &cache, options, *machine),
+        Task::Measure { options, machine } => return measure::run(ctx, cache, options, *machine),
     }
+    Ok(findings)
 }

@@ -35,10 +35,7 @@ pub(crate) fn run(
     options: &Options,
     (machines, only, short): (&[Machine], &[String], bool),
 ) -> Fallible<Findings> {
-    let kernel = match build::build(ctx, cache, options, &["vmlinux"])? {
-        Ok(kernel) => kernel,
-        Err(missing) => return Ok(Findings::not_run(missing.0)),
-    };
+    let kernel = build::build(ctx, cache, options, &["vmlinux"])?;
     let rig = Rig::new(ctx, cache, options, &kernel)?;
     let mut rows = Vec::new();
     for machine in machines {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fetch::Missing;
 use crate::context::Fallible;
 
 /// LLVM versions that may build the kernel, the proved one first.
@@ -63,10 +64,10 @@ impl Tools {
         if missing.is_empty() {
             return Ok(Self { llvm: format!("-{llvm}"), libclang });
         }
-        Err(format!(
+        Err(Missing(format!(
             "missing; run: apt-get update && apt-get install --no-install-recommends {}",
             missing.join(" ")
-        )
+        ))
         .into())
     }
 }

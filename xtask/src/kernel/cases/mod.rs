@@ -89,7 +89,7 @@ pub(crate) const ALL: &[Case] = &[
 ];
 
 /// The function at an address.
-fn at(address: &str) -> Fallible<&'static Function> {
+pub(crate) fn at(address: &str) -> Fallible<&'static Function> {
     let found = POWERNV.iter().find(|function| function.address == address);
     found.ok_or_else(|| format!("the machine has no {address}").into())
 }
