@@ -4,11 +4,9 @@
 use core::ffi::CStr;
 use core::ptr::NonNull;
 
-use eeh_powernv::{InjectError, Injection};
-use eeh_recovery::{InjectCommand, PeTarget, PhbTarget};
+use eeh_recovery::{FirmwareError, InjectCommand, InjectError, Injection, PeTarget, PhbTarget, SlotControl};
 use kernel::ffi::{c_char, c_int, c_void};
 
-use crate::firmware::Firmware;
 use crate::seq::{Command, EINVAL, ENODEV, FileOps, open_number, written};
 use crate::{bindings, platform, registry};
 
@@ -120,10 +118,10 @@ fn inject(number: c_int, text: &[u8]) -> Result<(), isize> {
         PeTarget { pe: found.id(), phb, number: found.number(), kind: found.kind() }
     };
     let InjectCommand { kind, function, address, mask, .. } = command;
-    let Firmware::PowerNv(back) = &platform.firmware else { return Err(ENODEV) };
-    back.inject(&pe, &Injection { kind, function, address, mask }).map_err(|error| match error {
-        InjectError::Kind(_) | InjectError::Function(_) => EINVAL,
-        InjectError::Firmware(eeh_recovery::FirmwareError::Missing { .. }) => -(bindings::ENXIO as isize),
+    let error = Injection { kind, function, address, mask };
+    platform.firmware.inject(&pe, &error).map_err(|error| match error {
+        InjectError::Kind(_) | InjectError::Function(_) | InjectError::Address(_) => EINVAL,
+        InjectError::Firmware(FirmwareError::Missing { .. }) => -(bindings::ENXIO as isize),
         InjectError::Firmware(_) => -(bindings::EIO as isize),
     })
 }

@@ -5,8 +5,9 @@ use eeh_pe::{PeNumber, Time};
 use eeh_powernv::PowerNv;
 use eeh_pseries::PSeries;
 use eeh_recovery::{
-    ConfigSpace, ConfigurePoll, DeviceTarget, ErrorLog, ErrorSource, FirmwareError, FreezeState, NextError,
-    PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl, SlotState, Thaw, Width,
+    ConfigSpace, ConfigurePoll, DeviceTarget, ErrorLog, ErrorSource, FirmwareError, FreezeState, InjectError,
+    Injection, NextError, PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl,
+    SlotState, Thaw, Width,
 };
 
 use crate::opal::KernelOpal;
@@ -136,6 +137,10 @@ impl SlotControl for Firmware {
                 ConfigurePoll::Done
             }
         }
+    }
+
+    fn inject(&self, pe: &PeTarget, error: &Injection) -> Result<(), InjectError> {
+        either!(self, back => back.inject(pe, error))
     }
 
     fn reinit(&self, device: &DeviceTarget) -> Result<(), FirmwareError> {

@@ -35,6 +35,7 @@ fn perform(job: Job<KernelEnv>) -> JobAnswer {
         Job::Presence { device, .. } => presence::check(&device),
         Job::Call { id, device, handler } => call(id, &device, handler),
         Job::Remove { device, .. } => hotplug::remove(&device),
+        Job::AddVf { vf, device } => hotplug::add_function(&device, vf.bdf),
         Job::RemoveBus(bus) => hotplug::remove_bus(&bus),
         Job::AddBus(bus) => hotplug::add_bus(&bus),
     }

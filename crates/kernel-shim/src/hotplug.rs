@@ -5,7 +5,7 @@
 //! rescan lock (`sriov_numvfs`) gets it. Under the rescan lock nothing of ours waits; `.probe` and
 //! `.remove` of drivers may, which is the PCI core's.
 
-use eeh_pe::DeviceFlags;
+use eeh_pe::{Bdf, DeviceFlags};
 use eeh_recovery::{BusTarget, JobAnswer};
 use kernel::ffi::c_int;
 
@@ -87,6 +87,20 @@ pub(crate) fn remove(device: &PciDev) -> JobAnswer {
             unsafe { bindings::pci_iov_remove_virtfn(pf.as_raw(), index) };
         }
         None => rescan.remove(device),
+    }
+    JobAnswer::Done
+}
+
+/// Adds a virtual function of `physical` that is there no more. C: `eeh_add_virt_device`
+pub(crate) fn add_function(physical: &PciDev, function: Bdf) -> JobAnswer {
+    let _rescan = Rescan::lock();
+    let Some(index) = physical.index_of(function).filter(|_| !physical.is_gone()) else {
+        return JobAnswer::Gone;
+    };
+    if PciDev::find(physical.domain(), function).is_none() {
+        // SAFETY: the physical function is held, and so is the lock. A refusal leaves the function away,
+        // which its recovery finds.
+        unsafe { bindings::pci_iov_add_virtfn(physical.as_raw(), index) };
     }
     JobAnswer::Done
 }

@@ -41,6 +41,7 @@ mod printk;
 mod probe;
 mod procfs;
 mod pseries;
+mod request;
 mod rtas;
 mod seq;
 mod sriov;

@@ -160,11 +160,15 @@ impl PciDev {
         }
         // SAFETY: a virtual function holds its physical one.
         let physical = unsafe { Self::get((*self.as_raw()).__bindgen_anon_1.physfn) }?;
-        // SAFETY: the physical function is held.
-        let count = unsafe { bindings::pci_num_vf(physical.as_raw()) };
-        let here = self.bdf();
-        let index = (0..count).find(|&index| physical.function_at(index) == here)?;
+        let index = physical.index_of(self.bdf())?;
         Some((physical, index))
+    }
+
+    /// The index of a virtual function of this physical one, while that is enabled.
+    pub(crate) fn index_of(&self, function: Bdf) -> Option<c_int> {
+        // SAFETY: the device is held.
+        let count = unsafe { bindings::pci_num_vf(self.as_raw()) };
+        (0..count).find(|&index| self.function_at(index) == function)
     }
 
     /// Where the virtual function of an index is.

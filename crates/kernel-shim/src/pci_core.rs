@@ -34,6 +34,9 @@ const fn ers_result(result: ErsResult) -> bindings::pci_ers_result {
     }
 }
 
+/// C: `PCI_D0`
+const D0: bindings::pci_power_t = 0;
+
 /// A property of a device tree node that holds a location code.
 ///
 /// # Safety
@@ -127,6 +130,24 @@ impl PciCore<KernelEnv> for KernelCore {
     fn uevent(&self, device: &PciDev, result: ErsResult) {
         // SAFETY: the device is held, and the worker may sleep.
         unsafe { bindings::pci_uevent_ers(device.as_raw(), ers_result(result)) };
+    }
+
+    fn save_state(&self, device: &PciDev) {
+        // SAFETY: the device is held, and the worker may sleep. A device that does not wake up is saved as
+        // it is.
+        unsafe { bindings::pci_set_power_state(device.as_raw(), D0) };
+        // SAFETY: as above.
+        unsafe { bindings::pci_save_state(device.as_raw()) };
+    }
+
+    fn restore_state(&self, device: &PciDev) {
+        // SAFETY: the device is held, and the worker may sleep.
+        unsafe { bindings::pci_restore_state(device.as_raw()) };
+    }
+
+    fn reenable(&self, device: &PciDev) -> bool {
+        // SAFETY: the device is held, and the worker may sleep.
+        unsafe { bindings::pci_reenable_device(device.as_raw()) == 0 }
     }
 
     fn notify_resume(&self, device: &PciDev) -> Result<(), FirmwareError> {

@@ -5,15 +5,14 @@ use core::fmt::{self, Write};
 use core::ptr;
 
 use eeh_pe::{DeviceFlags, DeviceView, PeFlags, PeView};
-use eeh_recovery::{FreezeState, PeTarget, PhbTarget, SlotState};
+use eeh_recovery::{FreezeState, PeTarget, PhbTarget, Request, SlotState};
 use kernel::ffi::{c_char, c_int};
 
 use crate::pci::{PciDev, of_device};
 use crate::printk::pr_warn;
-use crate::{bindings, platform, registry, state, token};
+use crate::seq::{ENODEV, written};
+use crate::{bindings, platform, registry, request, sriov, state, token};
 
-/// C: `-ENODEV`
-const ENODEV: isize = -(bindings::ENODEV as isize);
 /// C: `EEH_STATE_NOT_SUPPORT`: what is shown of a PE whose state firmware does not tell.
 const NOT_SUPPORTED: u32 = 1 << 1;
 
@@ -28,7 +27,23 @@ unsafe impl Sync for Attribute {}
 type Show =
     unsafe extern "C" fn(*mut bindings::device, *mut bindings::device_attribute, *mut c_char) -> isize;
 
+/// C: the type of `device_attribute.store`
+type Store = unsafe extern "C" fn(
+    *mut bindings::device,
+    *mut bindings::device_attribute,
+    *const c_char,
+    usize,
+) -> isize;
+
 impl Attribute {
+    /// A file that is read and written.
+    const fn read_write(name: &'static core::ffi::CStr, show: Show, store: Store) -> Self {
+        let Self(mut attribute) = Self::read_only(name, show);
+        attribute.attr.mode = 0o644;
+        attribute.__bindgen_anon_2 = bindings::device_attribute__bindgen_ty_2 { store: Some(store) };
+        Self(attribute)
+    }
+
     /// A file that is read.
     const fn read_only(name: &'static core::ffi::CStr, show: Show) -> Self {
         // SAFETY: an attribute of null pointers, without functions, is one.
@@ -46,8 +61,9 @@ impl Attribute {
 
 static MODE: Attribute = Attribute::read_only(c"eeh_mode", show_mode);
 static ADDRESS: Attribute = Attribute::read_only(c"eeh_pe_config_addr", show_address);
-static STATE: Attribute = Attribute::read_only(c"eeh_pe_state", show_state);
-static NOTIFY_RESUME: Attribute = Attribute::read_only(c"eeh_notify_resume", show_notify_resume);
+static STATE: Attribute = Attribute::read_write(c"eeh_pe_state", show_state, store_state);
+static NOTIFY_RESUME: Attribute =
+    Attribute::read_write(c"eeh_notify_resume", show_notify_resume, store_notify_resume);
 
 /// The page that a `show` function fills.
 struct Page {
@@ -133,6 +149,43 @@ unsafe extern "C" fn show_state(
     let software = (pe.flags & PeFlags::LINUX).bits();
     // SAFETY: as above.
     unsafe { Page::new(page) }.write(format_args!("{hardware:#010x} {software:#010x}\n"))
+}
+
+/// Thaws the PE, if it is isolated and nobody recovers it. C: `eeh_pe_state_store`
+unsafe extern "C" fn store_state(
+    device: *mut bindings::device,
+    _attribute: *mut bindings::device_attribute,
+    text: *const c_char,
+    count: usize,
+) -> isize {
+    // SAFETY: the file keeps its device.
+    let id = unsafe { token::device_of(of_device(device)) };
+    let (Some(id), Some((platform, registry))) = (id, platform().zip(registry())) else { return ENODEV };
+    // SAFETY: so many bytes were written.
+    let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
+    match request::wait(Request::write_state(platform, registry, id, text)) {
+        0 => written(count),
+        error => error as isize,
+    }
+}
+
+/// C: `eeh_notify_resume_store`
+unsafe extern "C" fn store_notify_resume(
+    device: *mut bindings::device,
+    _attribute: *mut bindings::device_attribute,
+    _text: *const c_char,
+    count: usize,
+) -> isize {
+    // SAFETY: the arguments of a `store`.
+    if unsafe { views(device) }.is_none() {
+        return ENODEV;
+    }
+    // SAFETY: the file keeps its device.
+    let Some(device) = (unsafe { PciDev::get(of_device(device)) }) else { return ENODEV };
+    match sriov::notify_resume(&device) {
+        Ok(()) => written(count),
+        Err(_) => -(bindings::EIO as isize),
+    }
 }
 
 /// C: `eeh_notify_resume_show`
