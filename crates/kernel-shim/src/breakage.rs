@@ -36,7 +36,7 @@ fn switch(device: &PciDev) -> Option<(PciDev, c_int, u16)> {
     if !device.is_virtual_function() {
         return Some((device.clone(), COMMAND.0, COMMAND.1));
     }
-    let (physical, _) = device.physical_function()?;
+    let physical = device.physical()?;
     // SAFETY: the device is held.
     let capability = unsafe { bindings::pci_find_ext_capability(physical.as_raw(), SRIOV.0) };
     (capability != 0).then(|| (physical, c_int::from(capability) + SRIOV.1, SRIOV.2))

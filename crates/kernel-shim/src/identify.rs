@@ -138,6 +138,7 @@ impl Config<'_> {
             reset_by_firmware: has_property(device, c"ibm,reset-by-firmware"),
             link_active_reporting,
             conventional: pcie_cap == 0,
+            physfn: device.physical().map(|physical| physical.bdf()),
         }
     }
 

@@ -152,14 +152,19 @@ impl PciDev {
         unsafe { (*self.as_raw()).is_physfn() != 0 }
     }
 
-    /// Of a virtual function: its physical one, and its index there. `None` of any other function, and
-    /// of one that is passed through without its physical function.
-    pub(crate) fn physical_function(&self) -> Option<(Self, c_int)> {
+    /// Of a virtual function: its physical one. `None` of any other function, and of one that is passed
+    /// through without its physical function.
+    pub(crate) fn physical(&self) -> Option<Self> {
         if !self.is_virtual_function() {
             return None;
         }
         // SAFETY: a virtual function holds its physical one.
-        let physical = unsafe { Self::get((*self.as_raw()).__bindgen_anon_1.physfn) }?;
+        unsafe { Self::get((*self.as_raw()).__bindgen_anon_1.physfn) }
+    }
+
+    /// The same, and the function's index there; `None` too while they are being added.
+    pub(crate) fn physical_function(&self) -> Option<(Self, c_int)> {
+        let physical = self.physical()?;
         let index = physical.index_of(self.bdf())?;
         Some((physical, index))
     }

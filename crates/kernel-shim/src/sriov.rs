@@ -82,6 +82,6 @@ fn allow(
 
 /// Whether a function is `physical` or one of its virtual ones.
 fn is_of(function: &PciDev, physical: &PciDev) -> bool {
-    let of = function.physical_function().map_or(function.as_raw(), |(physical, _)| physical.as_raw());
+    let of = function.physical().map_or(function.as_raw(), |physical| physical.as_raw());
     core::ptr::eq(of, physical.as_raw())
 }

@@ -211,7 +211,7 @@ unsafe extern "C" fn show_notify_resume(
 
 /// Whether a device's physical function lets firmware unfreeze its virtual ones.
 fn notifies(device: &PciDev) -> bool {
-    let physical = device.physical_function().map_or_else(|| device.clone(), |(physical, _)| physical);
+    let physical = device.physical().unwrap_or_else(|| device.clone());
     // SAFETY: the device is held, and has its node for as long.
     let node = unsafe { (*physical.as_device()).of_node };
     let name = c"ibm,is-open-sriov-pf".as_ptr().cast();

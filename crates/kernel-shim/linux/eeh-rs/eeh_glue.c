@@ -39,6 +39,9 @@ EXPORT_SYMBOL(eeh_dev_release);
 EXPORT_SYMBOL_GPL(eeh_pe_reset);
 EXPORT_SYMBOL_GPL(eeh_pe_configure);
 EXPORT_SYMBOL_GPL(eeh_pe_inject_err);
+#ifdef CONFIG_IOMMU_API
+EXPORT_SYMBOL_GPL(eeh_iommu_group_to_pe);
+#endif
 EXPORT_SYMBOL_GPL(eeh_dev_to_pe);
 EXPORT_SYMBOL_GPL(eeh_dev_mode);
 EXPORT_SYMBOL_GPL(eeh_pe_state_flags);

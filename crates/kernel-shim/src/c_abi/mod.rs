@@ -8,11 +8,14 @@
 //! | file     | what                                          | context                     |
 //! |----------|-----------------------------------------------|-----------------------------|
 //! | `check`  | detection, marks, accessors                   | any                         |
+//! | `group`  | IOMMU groups, for VFIO                        | may sleep                   |
 //! | `owner`  | pass-through, resets that somebody asks for   | may sleep, but for freezing |
 //! | `boot`   | PHBs, devices of the device tree, the start   | may sleep                   |
 
 mod boot;
 mod check;
+#[cfg(CONFIG_IOMMU_API)]
+mod group;
 mod owner;
 
 /// Compares functions with the prototypes that C has of them.
