@@ -15,11 +15,13 @@ mod guest;
 mod initramfs;
 mod machine;
 mod measure;
+mod objects;
 mod size;
 mod test;
 mod tools;
 mod trace;
 mod tree;
+mod walk;
 mod workspace;
 
 use std::path::PathBuf;
@@ -63,6 +65,11 @@ enum Task {
         options: Options,
         #[command(flatten)]
         guest: Shell,
+    },
+    /// Builds, and looks at the objects: what any context reaches, exports, registers, sizes
+    Objects {
+        #[command(flatten)]
+        options: Options,
     },
     /// Builds, boots, and runs the cases in the guest
     Test {
@@ -188,6 +195,10 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             let rig = Rig::new(ctx, cache, options, &build::last(cache, options)?)?;
             findings
                 .check(rig.shell(guest.machine, &guest.append)?, || "QEMU ended with an error".to_owned());
+        }
+        Task::Objects { options } => {
+            let kernel = build::build(ctx, cache, options, &["vmlinux"])?;
+            objects::check(ctx, &kernel.tree, &mut findings)?;
         }
         Task::Test { options, machine, only, short } => {
             let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
