@@ -63,7 +63,7 @@ fn target(bridge: &PciDev, phb: PhbTarget) -> DeviceTarget {
 ///
 /// May sleep.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pnv_pci_reset_secondary_bus(bridge: *mut bindings::pci_dev) {
+unsafe extern "C" fn pnv_pci_reset_secondary_bus(bridge: *mut bindings::pci_dev) {
     // SAFETY: the caller's promise.
     let Some(bridge) = (unsafe { PciDev::get(bridge) }) else { return };
     // SAFETY: the device holds its bus, and the bus its PHB.

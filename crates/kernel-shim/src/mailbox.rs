@@ -15,7 +15,7 @@ use kernel::task::Task;
 use crate::env::KernelEnv;
 use crate::lock::{Class, RawGuard, RawLock};
 use crate::thread::is_current;
-use crate::{MAX_PHBS, interrupt, thread};
+use crate::{interrupt, thread};
 
 /// A job, with its name.
 type Started = (JobId, Job<KernelEnv>);
@@ -75,14 +75,14 @@ impl Content {
 /// The mailboxes, by place of the registry.
 static BOXES: SetOnce<KVVec<RawLock<Content>>> = SetOnce::new();
 
-/// Makes the mailboxes. `false`: no memory.
+/// Makes mailboxes for so many places. `false`: no memory.
 ///
 /// # Context
 ///
 /// Boot, before any PHB is added.
-pub(crate) fn init() -> bool {
-    let Ok(mut boxes) = KVVec::with_capacity(MAX_PHBS, GFP_KERNEL) else { return false };
-    for _ in 0..MAX_PHBS {
+pub(crate) fn init(places: usize) -> bool {
+    let Ok(mut boxes) = KVVec::with_capacity(places, GFP_KERNEL) else { return false };
+    for _ in 0..places {
         if boxes.push(RawLock::new(Content::empty(), Class::Mailbox), GFP_KERNEL).is_err() {
             return false;
         }

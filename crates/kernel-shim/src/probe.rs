@@ -46,8 +46,8 @@ pub(crate) fn hose(device: &PciDev) -> Option<NonNull<pci_controller>> {
 
 /// The PE of the bridge that a device is behind, or of its physical function.
 pub(crate) fn parent(device: &PciDev) -> Option<PeId> {
-    let above = match device.physical_function() {
-        Some((physical, _)) => Some(physical),
+    let above = match device.physical() {
+        Some(physical) => Some(physical),
         // SAFETY: the device holds its bus, and a bus its bridge.
         None => unsafe { PciDev::get((*(*device.as_raw()).bus).self_) },
     };
@@ -92,7 +92,7 @@ fn insert(
 ) -> Result<Inserted, InsertError> {
     let info = config.info(device);
     let saved = config.first_words(device.is_bridge());
-    let kind = if device.physical_function().is_some() { PeType::VF } else { PeType::DEVICE };
+    let kind = if device.is_virtual_function() { PeType::VF } else { PeType::DEVICE };
     let restricted = state::is_powernv() && restricts_config(info.vendor, info.device);
     let spec = PeSpec { number: place.number, kind };
     let enter = || {

@@ -13,7 +13,7 @@ use crate::firmware::Firmware;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
 use crate::state::{Eeh, MAX_PHBS};
-use crate::{KernelPlatform, mailbox, phb, platform, probe, registry, state, worker};
+use crate::{KernelPlatform, history, mailbox, phb, platform, probe, registry, state, worker};
 
 /// PEs of a PHB; PHB5 has the most, 1024.
 const PES: usize = 4096;
@@ -85,6 +85,10 @@ fn make(firmware: Firmware) -> Option<Eeh> {
     let phbs = phbs.saturating_mul(2).saturating_add(16).min(MAX_PHBS);
     // SAFETY: set before any initcall.
     let cpus = unsafe { (&raw const bindings::nr_cpu_ids).read() } as usize;
+    history::init();
+    if !mailbox::init(phbs) {
+        return None;
+    }
     let limits = RegistryLimits { phbs, pes: PES, devices: DEVICES, cpus };
     let registry = Registry::new(RegistryStorage::reserve(limits)?);
     Some(Eeh { registry, platform: KernelPlatform { firmware } })
@@ -101,7 +105,7 @@ pub(crate) fn start(firmware: Firmware) -> c_int {
         return -bindings::EEXIST.cast_signed();
     }
     let Some(eeh) = make(firmware) else { return nomem };
-    if !mailbox::init() || !state::publish(eeh) {
+    if !state::publish(eeh) {
         return nomem;
     }
     // SAFETY: the notifier is static.
