@@ -13,11 +13,7 @@ use crate::{Phbs, PowerNv};
 impl<O: Opal, P: Phbs> ErrorLog for PowerNv<O, P> {
     /// Gives firmware as much of `buffer` as the PHB's data need, and all of a shorter one:
     /// firmware refuses a buffer that is too short. The rest of an older fetch never shows through.
-    /// There are none but the temporary ones.
-    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
-        if severity == Severity::Permanent {
-            return Ok(0);
-        }
+    fn capture(&self, pe: &PeTarget, _severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
         let size = self.facts(pe.phb.firmware)?.diag_size.min(buffer.len());
         let data = buffer.get_mut(..size).unwrap_or_default();
         data.fill(0);

@@ -7,10 +7,11 @@ use crate::PSeries;
 use crate::rtas::{Address, Rtas, option};
 
 /// What lets `what` through in `state`, in PAPR's order: a stopped PE gets its DMA back by way of
-/// state 4 only, and a function that the state does not need is refused with -3.
+/// state 4 only, and a function that the state does not need is refused with -3. Of a PE that firmware has
+/// given up nothing comes back.
 const fn steps(state: FreezeState, what: Thaw) -> &'static [u32] {
     match (state, what) {
-        (FreezeState::Active, _) | (FreezeState::DmaFrozen, Thaw::Mmio) => &[],
+        (FreezeState::Active | FreezeState::NotSupported, _) | (FreezeState::DmaFrozen, Thaw::Mmio) => &[],
         (FreezeState::DmaFrozen, Thaw::Dma | Thaw::All) | (_, Thaw::Dma) => &[option::THAW_DMA],
         (_, Thaw::Mmio) => &[option::THAW_MMIO],
         (_, Thaw::All) => &[option::THAW_MMIO, option::THAW_DMA],

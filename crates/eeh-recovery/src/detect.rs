@@ -4,13 +4,15 @@
 //! Takes no lock, and stores to no memory that CPUs share unless a freeze is found: flags first,
 //! and for a PE that looks healthy one firmware call. Whoever finds a freeze first queues the report.
 
+use core::time::Duration;
+
 use eeh_pe::{
     Counter, Detection, DeviceFlags, DeviceId, DeviceView, Isolate, PeFlags, PeId, PeView, Registry,
 };
 
 use crate::observe::{DeviceEvent, Event, Observer, Subject, What};
 use crate::targets::pe_target_of_view;
-use crate::{FreezeState, Platform, SlotState, Wake};
+use crate::{FirmwareError, FreezeState, Platform, SlotState, Wake};
 
 /// Where a check is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,6 +132,10 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
     let now = platform.now();
     let state = platform.firmware().state(&pe_target_of_view(&pe));
     let isolated = match state {
+        // What firmware says makes no sense: the worker asks again, with the PE safe meanwhile.
+        Err(FirmwareError::Garbage { .. }) => {
+            Some((pe.id, FreezeState::Unavailable { wait: Duration::ZERO }))
+        }
         // Firmware that cannot tell has not told of a freeze.
         Err(_) | Ok(FreezeState::Active) => None,
         Ok(FreezeState::PhbFenced) => Some((phb_of(registry, &pe), FreezeState::PhbFenced)),

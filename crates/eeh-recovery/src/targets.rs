@@ -60,8 +60,8 @@ pub(crate) fn bridge_above<'g, 'r, E: Env>(
         .find(|device| device.info().bridge.is_some_and(|bridge| bridge.secondary == bus))
 }
 
-/// Where a reset of a PE whose devices are on `bus` is applied; `None` when the bridge above is not
-/// known. C: the choice in `pnv_eeh_reset`
+/// Where a reset of a PE whose devices are on `bus` is applied; `None` when its device is gone.
+/// C: the choice in `pnv_eeh_reset`
 pub(crate) fn reset_point<E: Env>(
     guard: &TreeGuard<'_, E>,
     phb: PhbTarget,
@@ -78,7 +78,7 @@ pub(crate) fn reset_point<E: Env>(
     if bus == root_bus {
         return Some(ResetPoint::RootBus);
     }
-    let bridge = bridge_above(guard, bus)?;
+    let Some(bridge) = bridge_above(guard, bus) else { return Some(ResetPoint::Unknown) };
     if bridge.info().bdf.bus() == root_bus {
         return Some(ResetPoint::RootBus);
     }

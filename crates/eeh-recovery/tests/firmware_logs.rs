@@ -82,10 +82,12 @@ fn a_pe_that_goes_away_while_its_bridges_are_busy_leaves_nothing_behind() {
 #[test]
 fn a_pe_that_is_given_up_is_told_to_firmware_after_its_registers_are_read() {
     let mut rig = Rig::new(single(aware("nvme")));
+    rig.world.get().own_logs = true;
     rig.world.get().refuse = 9;
     rig.freeze(0x1fd);
     rig.run();
     assert_eq!(rig.outcomes(), [Outcome::Failed]);
+    assert_eq!(count(&rig, "capture 1fd"), 1);
     let calls = rig.calls();
     let good: Vec<_> = calls.iter().enumerate().filter(|c| c.1 == "capture 1fd for good").collect();
     let last_configure = calls.iter().rposition(|c| c == "configure 1fd");
@@ -93,6 +95,7 @@ fn a_pe_that_is_given_up_is_told_to_firmware_after_its_registers_are_read() {
     assert!(Some(good[0].0) > last_configure, "{calls:?}");
     // A PE that recovers is never called lost.
     let mut rig = Rig::new(single(aware("nvme")));
+    rig.world.get().own_logs = true;
     rig.freeze(0x1fd);
     rig.run();
     assert_eq!(count(&rig, "capture 1fd for good"), 0);

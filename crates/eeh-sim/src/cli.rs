@@ -7,6 +7,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 use test_utils::drivers::{Temperament, parse_duration, show_duration};
 use test_utils::topology::PciAddress;
 
@@ -34,6 +35,8 @@ Examples:
         --driver 0003:01:00.0=slow=2s,fail=slot_reset --trace trace.json
   What Linux's files say after it:
     eeh-sim recover --machine fixtures/powernv10 --break 0002:03:00.0 --report proc,history
+  The same device in a partition, over RTAS:
+    eeh-sim recover --machine fixtures/powernv10 --platform pseries --break 0003:01:00.0
   A fenced PHB, and a device taken away meanwhile:
     eeh-sim recover --machine fixtures/powernv10 --fence 2 --remove 0002:03:00.0@500ms
 
@@ -64,8 +67,8 @@ const SCENARIO: &str = "\
 Example, as scenarios/NAME.toml:
   title = \"A switch port is removed while a device below it recovers\"
   machine = \"../fixtures/powernv10\"     # or synthetic = \"4x96:7\"; seen from the file
-  platform = \"powernv\"                  # the default
-  firmware = \"skiboot\"                  # the default, or \"ideal\"
+  platform = \"powernv\"                  # the default, or \"pseries\"
+  firmware = \"skiboot\"                  # the default of powernv, or \"ideal\"
   seed = 1
   [drivers]                             # words as for recover's --driver
   \"0002:03:00.0\" = \"slow=2s\"
@@ -145,9 +148,12 @@ pub(crate) struct RecoverArgs {
     /// How this device's driver behaves: words with commas between them
     #[arg(long = "driver", value_name = "BDF=TEMPERAMENT", long_help = driver_help())]
     pub(crate) drivers: Vec<DriverArg>,
-    /// Which firmware: skiboot with its timings and refused resets, or one without
-    #[arg(long, value_enum, default_value_t = FirmwareArg::Skiboot)]
-    pub(crate) firmware: FirmwareArg,
+    /// Which platform
+    #[arg(long, value_enum, default_value_t = PlatformArg::Powernv)]
+    pub(crate) platform: PlatformArg,
+    /// Which firmware of powernv: skiboot with its timings and refused resets (the default), or one without
+    #[arg(long, value_enum)]
+    pub(crate) firmware: Option<FirmwareArg>,
     /// Decides all that is left to chance
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -170,6 +176,9 @@ pub(crate) struct RunArgs {
     /// The file; `.toml` may be left out
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: PathBuf,
+    /// The platform that the scenario must be for
+    #[arg(long, value_enum)]
+    pub(crate) platform: Option<PlatformArg>,
 }
 
 #[derive(Args, Debug)]
@@ -177,6 +186,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct TreeArgs {
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
+    /// Which platform
+    #[arg(long, value_enum, default_value_t = PlatformArg::Powernv)]
+    pub(crate) platform: PlatformArg,
     /// How to draw
     #[arg(long, value_enum, default_value_t = TreeFormat::Text)]
     pub(crate) format: TreeFormat,
@@ -186,6 +198,9 @@ pub(crate) struct TreeArgs {
 pub(crate) struct StormArgs {
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
+    /// Which platform
+    #[arg(long, value_enum, default_value_t = PlatformArg::Powernv)]
+    pub(crate) platform: PlatformArg,
     /// How long
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
@@ -200,8 +215,19 @@ pub(crate) struct StormArgs {
     pub(crate) plant: Option<Plant>,
 }
 
+/// Which platform.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PlatformArg {
+    /// Bare metal: OPAL
+    Powernv,
+    /// A partition: RTAS, by PAPR
+    Pseries,
+}
+
 /// Which firmware.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum FirmwareArg {
     /// As skiboot is under QEMU
     Skiboot,

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 fn run(command: Command, out: &mut dyn io::Write) -> Result<Verdict, SimError> {
     match command {
         Command::Recover(args) => recover::run(RecoverOptions::new(args)?, out),
-        Command::Run(args) => scenario::run(&args.scenario, out),
+        Command::Run(args) => scenario::run(&args, out),
         Command::Tree(args) => tree::run(&args, out),
         Command::Storm(args) => storm::run(StormOptions::new(&args)?, out),
     }

@@ -7,9 +7,7 @@ use eeh_pe::Time;
 use eeh_recovery::{Params, Tagged};
 use test_utils::engine::{Engine, Fault, Planned, Run};
 use test_utils::linux::{Options, SimLinux};
-use test_utils::opal::Version;
 
-use crate::cli::FirmwareArg;
 use crate::error::SimError;
 use crate::options::{Action, RecoverOptions, What};
 use crate::{Verdict, report, texts, trace};
@@ -21,10 +19,7 @@ const LIMIT: core::time::Duration = core::time::Duration::from_secs(24 * 3600);
 /// took.
 pub(crate) fn run(options: RecoverOptions, out: &mut dyn Write) -> Result<Verdict, SimError> {
     let boot = Options {
-        firmware: match options.firmware {
-            FirmwareArg::Skiboot => Version::skiboot(),
-            FirmwareArg::Ideal => Version::Ideal,
-        },
+        firmware: options.firmware,
         seed: options.seed,
         temperaments: options.drivers,
         params: Params { early_log: options.early_log, ..Params::default() },

@@ -43,8 +43,8 @@ use verdict::Sums;
 
 /// Lets the threads loose and prints the counts.
 pub(crate) fn run(options: StormOptions, out: &mut dyn Write) -> Result<Verdict, SimError> {
-    let StormOptions { machine, duration, threads, seed, plant } = options;
-    let linux = SimLinux::boot(&machine, &linux_options(seed))?;
+    let StormOptions { machine, firmware, duration, threads, seed, plant } = options;
+    let linux = SimLinux::boot(&machine, &Options { firmware, ..linux_options(seed) })?;
     let journal = Arc::new(Journal::default());
     let (listener, pace) = (journal.clone(), linux.pace().clone());
     linux.watcher().listen(Box::new(move |_, event| listener.listen(pace.now(), event)));

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod hw;
 pub mod linux;
 pub mod opal;
+pub mod rtas;
 pub mod seeds;
 pub mod task;
 pub mod topology;

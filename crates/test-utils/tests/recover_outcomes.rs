@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::{FIXTURES, Scenario, endpoints, fixture, ms};
+use common::{FIXTURES, Scenario, both, each, endpoints, fixture, ms};
 use eeh_recovery::{FirmwareError, FirmwareEvent, ResetEvent, What};
 use test_utils::engine::{Fate, Fault};
+use test_utils::linux::FirmwareKind;
 use test_utils::opal::Version;
 use test_utils::topology::PciAddress;
 
@@ -23,13 +24,13 @@ fn register(
     (linux.hardware(at.phb).expect("there"), bar + UNUSED)
 }
 
-fn each_function(check: impl Fn(&str, PciAddress, Version)) {
+fn each_function(check: impl Fn(&str, PciAddress, FirmwareKind)) {
     for name in FIXTURES {
         let functions = endpoints(&fixture(name));
         assert_eq!(functions.len(), 8, "{name}");
         for at in functions {
-            for version in [Version::skiboot(), Version::Ideal] {
-                check(name, at, version);
+            for firmware in each() {
+                check(name, at, firmware);
             }
         }
     }
@@ -37,8 +38,8 @@ fn each_function(check: impl Fn(&str, PciAddress, Version)) {
 
 #[test]
 fn each_function_recovers_as_in_linux_and_was_really_reset() {
-    each_function(|name, at, version| {
-        let scenario = Scenario::on(name).firmware(version).at(ms(10), Fault::Break(at.phb, at.bdf));
+    each_function(|name, at, firmware| {
+        let scenario = Scenario::on(name).firmware(firmware).at(ms(10), Fault::Break(at.phb, at.bdf));
         let linux = scenario.boot();
         let (hardware, address) = register(&linux, at);
         hardware.write32(address, MARK);
@@ -72,18 +73,21 @@ fn each_function_recovers_as_in_linux_and_was_really_reset() {
 
 #[test]
 fn an_aware_driver_finds_its_settings_gone_once_and_writes_them_again() {
-    let at = common::address("0003:01:00.0");
-    let done = Scenario::on("powernv10").at(ms(10), Fault::Break(at.phb, at.bdf)).run();
-    let driver = done.linux.device(at.phb, at.bdf).expect("there").driver().expect("bound");
-    assert_eq!(driver.forgotten(), 1);
-    assert_eq!(done.linux.works(at.phb, at.bdf), Ok(()));
+    for firmware in both() {
+        let at = common::address("0003:01:00.0");
+        let done =
+            Scenario::on("powernv10").firmware(firmware).at(ms(10), Fault::Break(at.phb, at.bdf)).run();
+        let driver = done.linux.device(at.phb, at.bdf).expect("there").driver().expect("bound");
+        assert_eq!(driver.forgotten(), 1);
+        assert_eq!(done.linux.works(at.phb, at.bdf), Ok(()));
+    }
 }
 
 #[test]
 fn each_attempt_is_one_pair_on_the_wire_and_one_that_firmware_refuses_is_none() {
-    each_function(|name, at, version| {
+    each_function(|name, at, firmware| {
         let done = Scenario::on(name)
-            .firmware(version)
+            .firmware(firmware)
             .at(ms(10), Fault::Break(at.phb, at.bdf))
             .at(ms(20_000), Fault::Break(at.phb, at.bdf))
             .run();
@@ -98,11 +102,11 @@ fn each_attempt_is_one_pair_on_the_wire_and_one_that_firmware_refuses_is_none() 
         });
         let wire = done.linux.hardware(at.phb).expect("there").wire().pairs();
         let log = done.log();
-        assert_eq!(wire, (attempts - refused, attempts - refused), "{name} {at} {version:?}\n{log}");
+        assert_eq!(wire, (attempts - refused, attempts - refused), "{name} {at} {firmware:?}\n{log}");
         assert!(attempts >= 2, "{log}");
         // A PHB's slot is refused every other time by skiboot under QEMU; nothing else is.
         let behind_root_port = at.phb != 2;
-        let expected = if behind_root_port && version != Version::Ideal { 2 } else { 0 };
-        assert_eq!(refused, expected, "{name} {at} {version:?}\n{log}");
+        let expected = if behind_root_port && firmware == Version::skiboot().into() { 2 } else { 0 };
+        assert_eq!(refused, expected, "{name} {at} {firmware:?}\n{log}");
     });
 }

@@ -67,6 +67,9 @@ const fn wait(until: Time, why: Wait) -> ResetPoll {
     ResetPoll::Wait { until, why }
 }
 
+/// The bridge that is to be told is not known.
+const NO_BRIDGE: FirmwareError = FirmwareError::Missing { call: "bridge above the PE" };
+
 impl Reset {
     pub(crate) fn new(facts: Option<PhbFacts>, pe: &PeTarget, point: &ResetPoint, kind: ResetKind) -> Self {
         let phb = pe.phb.firmware;
@@ -78,6 +81,7 @@ impl Reset {
             ResetPoint::Phb | ResetPoint::RootBus => Way::Firmware(root::reset(phb, kind)),
             ResetPoint::Bridge(device) => bridge::choose(phb, device, kind),
             ResetPoint::Function(device) => Way::Function(FunctionReset::new(device)),
+            ResetPoint::Unknown => Way::Refused(NO_BRIDGE),
         };
         Self { disarm: (keeps && !whole).then_some(phb), way }
     }

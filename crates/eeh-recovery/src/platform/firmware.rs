@@ -156,10 +156,10 @@ pub enum Severity {
 ///
 /// # Context
 ///
-/// The worker. The temporary data are fetched before any call that changes state on the PHB.
+/// The worker. Data that PEs share are fetched before any call that changes state on the PHB, a PE's own
+/// when they are printed.
 pub trait ErrorLog {
-    /// Fetches the data into `buffer` and answers their length, 0 when there are none. The permanent
-    /// data are those that firmware has beyond the temporary ones, or none.
+    /// Fetches the data into `buffer` and answers their length, 0 when there are none.
     ///
     /// # Errors
     ///

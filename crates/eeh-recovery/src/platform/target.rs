@@ -67,6 +67,8 @@ pub enum ResetPoint {
     Bridge(DeviceTarget),
     /// A virtual function, by its own registers.
     Function(DeviceTarget),
+    /// Below a bridge that is in no PE of ours: firmware that resets PEs by name knows where.
+    Unknown,
 }
 
 /// Strength of a reset. C: `EEH_RESET_HOT`, `EEH_RESET_FUNDAMENTAL`

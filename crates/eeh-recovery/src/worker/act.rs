@@ -251,9 +251,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             self.log_devices(active, permanent, now);
         }
-        self.print_diag(Some(active.id), now);
-        if permanent && !active.dead {
-            self.print_fetched(&active.target, Severity::Permanent, Some(active.id), now);
+        if firmware.is_shared(&self.phb) {
+            self.print_diag(Some(active.id), now);
+        } else if !active.dead {
+            let severity = if permanent { Severity::Permanent } else { Severity::Temporary };
+            self.print_fetched(&active.target, severity, Some(active.id), now);
         }
         Input::Done
     }

@@ -2,9 +2,12 @@
 //! A PHB's error data, fetched before anything that overwrites them is done.
 //!
 //! Every call that changes state on a PHB may clear its error registers, and one set of registers
-//! serves all its PEs, unless firmware keeps a log of each ([`ErrorLog::is_shared`]). So data are fetched when a recovery begins; and before it changes anything
+//! serves all its PEs. So data are fetched when a recovery begins; and before it changes anything
 //! while another freeze waits, into the second buffer, for that one's recovery. Data that were
 //! fetched tell of every freeze since the change before them; a freeze that no data tell of is lost.
+//!
+//! A PE's own log ([`ErrorLog::is_shared`]) is fetched when it is printed: firmware keeps it until
+//! then, and has more to tell when loads get through again (PAPR, `ibm,slot-error-detail`, R-14, R-15).
 
 use eeh_pe::{Env, Time};
 
@@ -90,7 +93,7 @@ impl<P: Platform> Worker<'_, P> {
         self.diag.current.len = 0;
         let firmware = self.platform.firmware();
         if !firmware.is_shared(&self.phb) {
-            return self.capture(target, Severity::Temporary, now);
+            return;
         }
         if let Some(span) = self.diag.waiting_span.filter(|span| span.covers(found)) {
             core::mem::swap(&mut self.diag.waiting, &mut self.diag.current);

@@ -15,8 +15,8 @@ use crate::{
     Thaw, Width,
 };
 
-/// The PE's bridge is not one we know.
-const NO_BRIDGE: FirmwareError = FirmwareError::Missing { call: "bridge above the PE" };
+/// The PE is gone.
+const NO_PE: FirmwareError = FirmwareError::Missing { call: "PE to reset" };
 
 impl<'r, P: Platform> Worker<'r, P> {
     pub(super) fn begin_reset(&mut self, active: &mut Active<'r, P>, attempt: u32, now: Time) -> Input {
@@ -39,7 +39,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             guard.pe(active.target.pe).and_then(|pe| reset_point(&guard, self.phb, pe, bus, self.root_bus))
         };
         let Some(point) = point else {
-            return Input::Reset(ResetPoll::Failed(NO_BRIDGE));
+            return Input::Reset(ResetPoll::Failed(NO_PE));
         };
         active.reset = Some(firmware.begin_reset(&active.target, &point, kind));
         self.poll_reset(active, now)
@@ -47,7 +47,7 @@ impl<'r, P: Platform> Worker<'r, P> {
 
     pub(super) fn poll_reset(&mut self, active: &mut Active<'r, P>, now: Time) -> Input {
         let Some(reset) = active.reset.as_mut() else {
-            return Input::Reset(ResetPoll::Failed(NO_BRIDGE));
+            return Input::Reset(ResetPoll::Failed(NO_PE));
         };
         let poll = self.platform.firmware().poll_reset(reset, now);
         match poll {

@@ -174,6 +174,7 @@ impl World {
                     (u16::from(config[0x19])..=u16::from(config[0x1a])).contains(&bus(bdf))
                 }
                 ResetPoint::Function(device) => bdf == device.bdf.0,
+                ResetPoint::Unknown => false,
             })
             .collect()
     }

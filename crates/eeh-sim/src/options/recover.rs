@@ -8,10 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use test_utils::drivers::{Temperament, show_duration};
+use test_utils::linux::FirmwareKind;
 use test_utils::topology::{MachineSpec, PciAddress, Synthetic};
 
 use super::check;
-use crate::cli::{At, FirmwareArg, RecoverArgs};
+use crate::cli::{At, RecoverArgs};
 use crate::error::SimError;
 use crate::texts::Text;
 
@@ -23,7 +24,7 @@ pub(crate) struct RecoverOptions {
     pub(crate) actions: Vec<Action>,
     /// Drivers that depart from the table.
     pub(crate) drivers: BTreeMap<PciAddress, Temperament>,
-    pub(crate) firmware: FirmwareArg,
+    pub(crate) firmware: FirmwareKind,
     pub(crate) seed: u64,
     /// Texts to print at the end.
     pub(crate) texts: Vec<Text>,
@@ -91,6 +92,7 @@ impl RecoverOptions {
     /// For a machine that cannot be read, devices that it does not have, options that exclude each
     /// other, a trace file that cannot be written.
     pub(crate) fn new(args: RecoverArgs) -> Result<Self, SimError> {
+        let firmware = super::firmware(args.platform, args.firmware)?;
         let machine = super::machine(&args.machine, Synthetic { phbs: 1, functions: 1, seed: 0 })?;
         let mut actions = Vec::new();
         actions.extend(args.breaks.iter().map(|at| action(at, What::Break(at.what))));
@@ -117,7 +119,7 @@ impl RecoverOptions {
             }
         }
         let trace = args.trace.map(|path| create(&path).map(|file| (path, file))).transpose()?;
-        let RecoverArgs { firmware, seed, texts, ids, early_log, .. } = args;
+        let RecoverArgs { seed, texts, ids, early_log, .. } = args;
         Ok(Self { machine, actions, drivers, firmware, seed, texts, ids, early_log, trace })
     }
 }

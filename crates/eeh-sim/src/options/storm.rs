@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use test_utils::linux::FirmwareKind;
 use test_utils::topology::{MachineSpec, Synthetic};
 
 use crate::cli::StormArgs;
@@ -13,6 +14,7 @@ use crate::storm::Plant;
 #[derive(Debug)]
 pub(crate) struct StormOptions {
     pub(crate) machine: MachineSpec,
+    pub(crate) firmware: FirmwareKind,
     /// How long, by the wall clock.
     pub(crate) duration: Duration,
     /// Beside those of the recoveries; at least 1.
@@ -32,8 +34,9 @@ impl StormOptions {
     ///
     /// When that is not possible.
     pub(crate) fn new(args: &StormArgs) -> Result<Self, SimError> {
-        let StormArgs { machine, seconds, threads, seed, plant } = args;
+        let StormArgs { machine, platform, seconds, threads, seed, plant } = args;
         Ok(Self {
+            firmware: super::firmware(*platform, None)?,
             machine: super::machine(machine, MACHINE)?,
             duration: Duration::from_secs(u64::from(*seconds)),
             threads: *threads,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::cli::{FirmwareArg, PlatformArg};
 use crate::texts::Text;
 
 /// The whole file.
@@ -18,8 +19,8 @@ pub(super) struct File {
     pub(super) machine: Option<Spanned<String>>,
     /// A machine made up, as for `--synthetic`.
     pub(super) synthetic: Option<Spanned<String>>,
-    pub(super) platform: Option<Spanned<Platform>>,
-    pub(super) firmware: Option<Spanned<Firmware>>,
+    pub(super) platform: Option<Spanned<PlatformArg>>,
+    pub(super) firmware: Option<Spanned<FirmwareArg>>,
     #[serde(default)]
     pub(super) seed: u64,
     /// Devices and how their drivers behave.
@@ -30,22 +31,6 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) action: Vec<Action>,
     pub(super) expect: Expect,
-}
-
-/// What firmware the machine has an interface to.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Platform {
-    Powernv,
-    Pseries,
-}
-
-/// Which OPAL firmware.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Firmware {
-    Skiboot,
-    Ideal,
 }
 
 /// Parameters of recovery that depart from the default.

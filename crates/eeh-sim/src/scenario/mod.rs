@@ -11,14 +11,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::Verdict;
+use crate::cli::RunArgs;
 use crate::error::SimError;
 use crate::report;
 
 pub(crate) use verbs::VERBS;
 
 /// Plays a scenario, prints log and report, and whether what was expected came.
-pub(crate) fn run(path: &Path, out: &mut dyn Write) -> Result<Verdict, SimError> {
-    let scenario = read::read(&find(path))?;
+pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Verdict, SimError> {
+    let scenario = read::read(&find(&args.scenario), args.platform)?;
     let (run, texts) = play::play(&scenario)?;
     for line in &run.log {
         writeln!(out, "{line}").map_err(SimError::Output)?;

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 
 use test_utils::engine::{Engine, Planned, Run};
 use test_utils::linux::{Options, SimLinux};
-use test_utils::opal::Version;
 
-use super::file::Firmware;
 use super::read::{Scenario, When};
 use super::verbs::Deed;
 use crate::error::SimError;
@@ -21,10 +19,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// texts that the scenario wants.
 pub(super) fn play(scenario: &Scenario) -> Result<(Run, BTreeMap<Text, String>), SimError> {
     let options = Options {
-        firmware: match scenario.firmware {
-            Firmware::Skiboot => Version::skiboot(),
-            Firmware::Ideal => Version::Ideal,
-        },
+        firmware: scenario.firmware,
         seed: scenario.seed,
         temperaments: scenario.drivers.clone(),
         params: scenario.params,

@@ -11,14 +11,15 @@ use std::path::Path;
 use eeh_recovery::{Params, Phase};
 use test_utils::drivers::{Temperament, parse_duration};
 use test_utils::engine::Fate;
+use test_utils::linux::FirmwareKind;
 use test_utils::topology::{MachineSpec, PciAddress, Synthetic};
 use toml::Spanned;
 
-use super::file::{Action, Device, File, Firmware, Platform};
+use super::file::{Action, Device, File};
 use super::verbs::{self, Deed};
-use crate::cli::{MachineArgs, Size};
+use crate::cli::{MachineArgs, PlatformArg, Size};
 use crate::error::SimError;
-use crate::options::{check, machine};
+use crate::options::{self, check, machine};
 use crate::texts::Text;
 
 /// When something is done.
@@ -43,7 +44,7 @@ pub(super) struct Expected {
 pub(super) struct Scenario {
     pub(super) title: String,
     pub(super) machine: MachineSpec,
-    pub(super) firmware: Firmware,
+    pub(super) firmware: FirmwareKind,
     pub(super) seed: u64,
     pub(super) drivers: BTreeMap<PciAddress, Temperament>,
     pub(super) params: Params,
@@ -82,13 +83,13 @@ impl Source<'_> {
     }
 }
 
-/// Reads a scenario and checks it against its machine.
-pub(super) fn read(path: &Path) -> Result<Scenario, SimError> {
+/// Reads a scenario and checks it against its machine, and against the platform that it must be for.
+pub(super) fn read(path: &Path, platform: Option<PlatformArg>) -> Result<Scenario, SimError> {
     let text = fs::read_to_string(path).map_err(|source| SimError::Read { path: path.to_owned(), source })?;
     let source = Source { path, text: &text };
     let file: File = toml::from_str(&text)
         .map_err(|error| source.wrong(error.span().unwrap_or_default(), error.message()))?;
-    let firmware = firmware(&source, &file)?;
+    let firmware = firmware(&source, &file, platform)?;
     let machine = load(&source, &file)?;
     let params = params(&source, &file)?;
     let drivers = drivers(&source, &machine, &file)?;
@@ -122,15 +123,19 @@ pub(super) fn read(path: &Path) -> Result<Scenario, SimError> {
 }
 
 /// The firmware of the platform.
-fn firmware(source: &Source<'_>, file: &File) -> Result<Firmware, SimError> {
-    match file.platform.as_ref().map(|platform| (*platform.get_ref(), platform.span())) {
-        Some((Platform::Pseries, span)) => {
-            Err(source.wrong(span, "platform: pseries is not simulated; powernv is expected"))
-        }
-        Some((Platform::Powernv, _)) | None => {
-            Ok(file.firmware.as_ref().map_or(Firmware::Skiboot, |firmware| *firmware.get_ref()))
-        }
+fn firmware(source: &Source<'_>, file: &File, wanted: Option<PlatformArg>) -> Result<FirmwareKind, SimError> {
+    let named = file.platform.as_ref();
+    let platform = named.map_or(PlatformArg::Powernv, |platform| *platform.get_ref());
+    if wanted.is_some_and(|wanted| wanted != platform) {
+        let span = named.map_or(0..0, Spanned::span);
+        let message = "platform: --platform contradicts the scenario, which is for the other one";
+        return Err(source.wrong(span, message));
     }
+    let firmware = file.firmware.as_ref();
+    options::firmware(platform, firmware.map(|firmware| *firmware.get_ref())).map_err(|_| {
+        let span = firmware.map_or(0..0, Spanned::span);
+        source.wrong(span, "firmware: that of pseries cannot be chosen")
+    })
 }
 
 fn load(source: &Source<'_>, file: &File) -> Result<MachineSpec, SimError> {

@@ -17,7 +17,8 @@ use crate::error::SimError;
 /// Boots the machine and draws it.
 pub(crate) fn run(args: &TreeArgs, out: &mut dyn Write) -> Result<Verdict, SimError> {
     let machine = crate::options::machine(&args.machine, Synthetic { phbs: 1, functions: 1, seed: 0 })?;
-    let linux = SimLinux::boot(&machine, &Options { record: false, ..Options::default() })?;
+    let firmware = crate::options::firmware(args.platform, None)?;
+    let linux = SimLinux::boot(&machine, &Options { firmware, record: false, ..Options::default() })?;
     let driver = |address: PciAddress| {
         let device = linux.phb(address.phb)?.device(address.bdf)?;
         device.driver().map(|driver| driver.name().to_owned())

@@ -8,7 +8,8 @@ use eeh_pe::{Bdf, Time};
 pub enum Fault {
     /// A load that nobody answers, as Linux's `eeh_dev_break`; then a read by the device's driver.
     Break(u32, Bdf),
-    /// The PE of a function is frozen by an error that no driver notices: firmware's interrupt tells.
+    /// The PE of a function is frozen by an error that no driver notices: firmware's interrupt tells. On
+    /// pSeries, which has none, somebody looks at the function's configuration space.
     Freeze(u32, Bdf),
     /// The PHB is fenced.
     Fence(u32),

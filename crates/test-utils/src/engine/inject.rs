@@ -20,6 +20,12 @@ impl Engine<'_> {
                 {
                     hw.freeze(pe);
                 }
+                // Where no interrupt tells, it is found by whoever looks next.
+                if linux.rtas().is_some()
+                    && let Ok(device) = linux.device(phb, bdf)
+                {
+                    let _ = linux.config_read(&device, 0, 4);
+                }
             }
             Fault::Fence(phb) => {
                 if let Some(hw) = linux.hardware(phb) {

@@ -142,7 +142,7 @@ impl State {
         }
     }
 
-    fn flr(&mut self, i: Index, now: Time) {
+    pub(crate) fn flr(&mut self, i: Index, now: Time) {
         self.wire.function += 1;
         self.forget_alone(i, now);
         self.fabric.function_reset(i, now);

@@ -68,11 +68,15 @@ impl Phb {
         if command == 0xffff {
             return Err(CannotBreak::NoAnswer);
         }
-        let write = |v| self.config_write(bdf, 4, 2, v).map_err(|_| CannotBreak::NoAnswer);
-        write(command & !2)?;
+        self.config_write(bdf, 4, 2, command & !2).map_err(|_| CannotBreak::NoAnswer)?;
         let read = self.read32(bar);
         self.with_function(bdf, |s, i| s.fabric.get_mut(i).note_unsupported_request());
-        write(command)?;
+        // Also where a frozen PE takes no configuration cycles: only the load is to be broken.
+        self.access(|s, now| {
+            if let Some(i) = s.fabric.home(bdf) {
+                s.write_register(i, 4, 2, command, now);
+            }
+        });
         Ok(read)
     }
 

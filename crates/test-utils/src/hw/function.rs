@@ -82,6 +82,8 @@ pub(crate) struct Function {
     /// Since when the link (or internal bus) below is up.
     pub link_up_at: Time,
     pub resets: Resets,
+    /// How often it was plugged in again.
+    pub pushes: u32,
     pub registers: [u32; REGISTER_FILE],
 }
 
@@ -105,6 +107,7 @@ impl Function {
             ready_at: Time::ZERO,
             link_up_at: Time::ZERO,
             resets: Resets::default(),
+            pushes: 0,
             registers: [0; REGISTER_FILE],
         }
     }

@@ -35,6 +35,7 @@ impl Phb {
             let members = s.fabric.subtree(i);
             for &m in &members {
                 s.fabric.get_mut(m).present = true;
+                s.fabric.get_mut(m).pushes += 1;
             }
             for &m in &members {
                 s.drop_lines(m);

@@ -30,6 +30,7 @@ mod machine;
 mod mmio;
 mod pest;
 mod phb;
+mod platform;
 mod query;
 mod resets;
 #[cfg(test)]

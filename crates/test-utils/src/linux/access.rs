@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, PeFlags};
-use eeh_powernv::opal::{Opal, rc};
 
 use super::SimLinux;
 use super::device::SimDevice;
@@ -33,21 +32,15 @@ impl SimLinux {
         self.machine().phb(phb)
     }
 
-    /// A configuration read that nobody checks; all ones without an answer. C: `pnv_pci_cfg_read`
+    /// A configuration read that nobody checks; all ones without an answer.
     #[must_use]
     pub fn raw_config_read(&self, phb: &SimPhb, bdf: Bdf, offset: u16, size: u8) -> u32 {
-        let mut value = ones(size);
-        if self.opal().pci_config_read(phb.opal(), bdf.0, offset, size, &mut value) == rc::SUCCESS {
-            value
-        } else {
-            ones(size)
-        }
+        self.back_end().config_read(phb.firmware(), bdf, offset, size).unwrap_or(u32::MAX) & ones(size)
     }
 
     /// A configuration write that nobody checks.
     pub fn raw_config_write(&self, phb: &SimPhb, bdf: Bdf, offset: u16, size: u8, value: u32) {
-        // Firmware's refusal is a write that was dropped: the caller sees it when it reads.
-        let _ = self.opal().pci_config_write(phb.opal(), bdf.0, offset, size, value);
+        self.back_end().config_write(phb.firmware(), bdf, offset, size, value);
     }
 
     /// Whether EEH keeps everybody but itself out of the device's configuration space.

@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use eeh_pe::{Bdf, Registry, RegistryLimits, RegistryStorage, Time};
 use eeh_powernv::PowerNv;
-use eeh_recovery::Params;
+use eeh_pseries::PSeries;
+use eeh_recovery::{FirmwareError, Params};
 
 use super::SimLinux;
 use super::calls::Calls;
 use super::console::Console;
 use super::env::SimEnv;
+use super::firmware::{FirmwareKind, SimFirmware};
 use super::mailbox::Mailboxes;
 use super::observer::SimObserver;
 use super::platform::{Interrupts, SimPhbs};
 use crate::drivers::Temperament;
 use crate::hw::{Machine, ScaledClock, SimClock, Timing};
-use crate::opal::{Firmware, Version};
+use crate::opal::{self, Version};
+use crate::rtas::{self, Garbage};
 use crate::task::{Gate, Pace, SleepLock, VirtualTime};
 use crate::topology::{FunctionSpec, MachineSpec, PciAddress, PhbSpec};
 
@@ -34,8 +37,8 @@ pub enum Clock {
 /// How to boot.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The firmware.
-    pub firmware: Version,
+    /// The platform and its firmware.
+    pub firmware: FirmwareKind,
     /// Decides everything that is left to chance.
     pub seed: u64,
     /// The clock.
@@ -53,7 +56,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            firmware: Version::skiboot(),
+            firmware: Version::skiboot().into(),
             seed: 0,
             clock: Clock::Virtual,
             temperaments: BTreeMap::new(),
@@ -79,6 +82,9 @@ pub enum BootError {
     /// `adds` for a device whose slot is full.
     #[error("the slot of {0} has no room for another function")]
     SlotFull(PciAddress),
+    /// Firmware lacks a call that EEH needs.
+    #[error(transparent)]
+    Firmware(#[from] FirmwareError),
     /// There is no memory for the registry of PEs.
     #[error("out of memory")]
     NoMemory,
@@ -106,7 +112,6 @@ impl SimLinux {
         let (clock, pace) = clocks(options.clock);
         let machine = Arc::new(Machine::new(&spec, clock));
         prepare(&machine, &spec, options.ready_after, &spares);
-        let opal = Firmware::new(machine.clone(), options.firmware);
         let trees = spec.phbs.len() * 2 + 4;
         let news = options.clock == Clock::Virtual;
         let mailboxes = Arc::new(Mailboxes::new(trees, news));
@@ -114,12 +119,24 @@ impl SimLinux {
         if !options.record {
             console.silence();
         }
-        let interrupts = Arc::new(Interrupts::new(&spec, mailboxes.clone()));
-        let phbs = SimPhbs::new(&spec, machine.clone(), interrupts.clone(), console.clone(), pace.clone());
-        machine.on_error(Arc::new(move |number| interrupts.raise(number)));
+        let back_end = match options.firmware {
+            FirmwareKind::PowerNv(version) => {
+                let opal = opal::Firmware::new(machine.clone(), version);
+                let interrupts = Arc::new(Interrupts::new(&spec, mailboxes.clone()));
+                let phbs =
+                    SimPhbs::new(&spec, machine.clone(), interrupts.clone(), console.clone(), pace.clone());
+                machine.on_error(Arc::new(move |number| interrupts.raise(number)));
+                SimFirmware::PowerNv(PowerNv::new(opal, phbs))
+            }
+            // No interrupt tells of errors.
+            FirmwareKind::PSeries(behaviour) => {
+                let rtas = Garbage::new(rtas::Firmware::new(machine.clone(), behaviour));
+                SimFirmware::PSeries(PSeries::new(rtas)?)
+            }
+        };
         let storage = RegistryStorage::<SimEnv>::reserve(limits(&spec, trees)).ok_or(BootError::NoMemory)?;
         let linux = Self {
-            back_end: PowerNv::new(opal, phbs),
+            back_end,
             machine,
             registry: Registry::new(storage),
             mailboxes,

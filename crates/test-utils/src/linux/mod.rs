@@ -13,6 +13,7 @@ mod crew;
 mod detect;
 mod device;
 mod env;
+mod firmware;
 mod hotplug;
 mod jobs;
 mod mailbox;
@@ -39,16 +40,17 @@ pub use console::{Console, Line};
 pub use crew::Crew;
 pub use device::{Buses, Identity, SimDevice};
 pub use env::{SimEnv, SpinLock};
+pub use firmware::{FirmwareKind, SimConfigure, SimFirmware, SimReset};
 pub use hotplug::HotplugError;
 pub use mailbox::{Letter, Mailboxes, Started};
 pub use observer::{Listener, REMEMBERED, SimObserver, Tally};
 pub use phb::SimPhb;
-pub use platform::{SimFirmware, SimPhbs};
+pub use platform::SimPhbs;
 pub use work::CannotBreak;
 
 use crate::drivers::Temperament;
 use crate::hw::Machine;
-use crate::opal::Firmware;
+use crate::rtas::Garbage;
 use crate::task::{Gate, Pace, SleepLock};
 
 /// Linux on a simulated machine.
@@ -79,13 +81,15 @@ impl SimLinux {
         &self.machine
     }
 
-    /// The firmware.
+    /// The firmware of a pSeries machine.
     #[must_use]
-    pub fn opal(&self) -> &Firmware {
-        self.back_end.opal()
+    pub const fn rtas(&self) -> Option<&Garbage> {
+        self.back_end.rtas()
     }
 
-    pub(crate) const fn back_end(&self) -> &SimFirmware {
+    /// The firmware back end.
+    #[must_use]
+    pub const fn back_end(&self) -> &SimFirmware {
         &self.back_end
     }
 

@@ -38,9 +38,9 @@ impl SimPhb {
         self.target.tree
     }
 
-    /// OPAL's number.
+    /// Firmware's number: OPAL's id, PAPR's Unit ID.
     #[must_use]
-    pub const fn opal(&self) -> u64 {
+    pub const fn firmware(&self) -> u64 {
         self.target.firmware
     }
 

@@ -69,13 +69,16 @@ impl SimLinux {
             let kind = if spec.io { WindowKind::Io } else { WindowKind::Mem };
             *window = Some(Window { start: spec.start, end_inclusive: spec.last(), kind });
         }
-        let info = PhbInfo { number: PhbNumber(number), firmware: u64::from(number), root_bus, windows };
+        let info =
+            PhbInfo { number: PhbNumber(number), firmware: self.back_end.phb_id(number), root_bus, windows };
         let storage = TreeStorage::<SimEnv>::reserve(self.ranges).ok_or(HotplugError::NoRoom(number))?;
         let tree = self.registry.add_phb(info, storage).map_err(|_| HotplugError::NoRoom(number))?;
         let target = PhbTarget { tree, number: info.number, firmware: info.firmware };
         let phb = Arc::new(SimPhb::new(spec.clone(), target, root_bus));
         self.mailboxes.open(tree);
-        self.back_end.phbs().set_tree(number, Some(tree));
+        if let Some(phbs) = self.back_end.phbs() {
+            phbs.set_tree(number, Some(tree));
+        }
         self.phbs.write().unwrap_or_else(PoisonError::into_inner).insert(number, phb.clone());
         self.new_trees.lock().unwrap_or_else(PoisonError::into_inner).push(tree);
         Ok(phb)
@@ -94,7 +97,9 @@ impl SimLinux {
             lock.lose();
             return Err(HotplugError::Died);
         }
-        self.back_end.phbs().set_tree(number, None);
+        if let Some(phbs) = self.back_end.phbs() {
+            phbs.set_tree(number, None);
+        }
         self.phbs.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
         // What is dropped here holds devices that Linux has let go of already.
         drop(self.registry.remove_phb(phb.tree(), self.now()));

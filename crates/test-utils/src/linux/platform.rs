@@ -5,7 +5,7 @@ use core::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use eeh_pe::{Time, TreeId};
-use eeh_powernv::{PhbFacts, PhbModel, Phbs, PowerNv};
+use eeh_powernv::{PhbFacts, PhbModel, Phbs};
 use eeh_recovery::{
     ChannelState, Driver, DriverName, ErsResult, FirmwareError, Handlers, Helper, Job, JobId, Location,
     Params, PciCore, PhbTarget, Platform, Wake,
@@ -15,16 +15,13 @@ use super::SimLinux;
 use super::access::Io;
 use super::console::Console;
 use super::env::SimEnv;
+use super::firmware::SimFirmware;
 use super::mailbox::Mailboxes;
 use super::observer::SimObserver;
 use crate::drivers::DeviceIo;
 use crate::hw::Machine;
-use crate::opal::Firmware;
 use crate::task::Pace;
 use crate::topology::{MachineSpec, PhbKind};
-
-/// Simulated Linux's firmware back end.
-pub type SimFirmware = PowerNv<Firmware, SimPhbs>;
 
 /// A PHB's number and the tree that it has now.
 type Owner = (u32, Option<TreeId>);

@@ -82,9 +82,19 @@ impl SimLinux {
     pub(super) fn probe_eeh(&self, phb: &Arc<SimPhb>, device: &Arc<SimDevice>) {
         let identity = device.identity();
         let spec = phb.spec().function(identity.bdf);
-        let number = spec.and_then(|f| f.pe).map(PeNumber);
         // ISA bridges have no PE, nor have functions that firmware gave none.
-        let Some(number) = number.filter(|_| identity.class >> 8 != CLASS_ISA_BRIDGE) else { return };
+        if identity.class >> 8 == CLASS_ISA_BRIDGE {
+            return;
+        }
+        let wired = spec.and_then(|f| f.pe);
+        let number = match self.back_end().probe(phb.firmware(), identity.bdf, wired) {
+            Ok(Some(number)) => number,
+            Ok(None) => return,
+            Err(error) => {
+                let text = format_args!("EEH: {device} works without EEH: {error}");
+                return self.console().kernel(self.now(), &text);
+            }
+        };
         let config = Config { linux: self, phb, bdf: identity.bdf };
         let info = device_info(&config, device, spec.is_some_and(|f| f.reset_by_firmware));
         match self.enter(phb, device, info, number, saved(&config, device.is_bridge())) {
@@ -109,10 +119,13 @@ impl SimLinux {
         let above = phb.bridge_to(info.bdf.bus()).and_then(|bridge| bridge.eeh());
         let parent = above.and_then(|id| self.registry().peek_device(id)).map(|view| view.pe);
         let pe = PeSpec { number, kind: PeType::DEVICE };
+        let pseries = self.rtas().is_some();
         // In the same critical section: whoever sees the device sees all of it.
         let complete = |guard: &mut TreeGuard<'_, SimEnv>, inserted: &Inserted| {
             guard.save_config(inserted.device, saved);
-            mark_pe(guard, inserted.pe, &info);
+            if !pseries {
+                mark_pe(guard, inserted.pe, &info);
+            }
         };
         let inserted = tree
             .insert_device_with(info, device.clone(), pe, parent, complete)
@@ -154,7 +167,7 @@ impl SimLinux {
     }
 }
 
-/// What the PE of a new device is known to be.
+/// What the PE of a new device is known to be. C: `pnv_eeh_probe`
 fn mark_pe(guard: &TreeGuard<'_, SimEnv>, pe: PeId, info: &DeviceInfo) {
     let Some(hold) = guard.pe(pe).and_then(|pe| pe.hold()) else { return };
     hold.set(PeFlags::PRI_BUS);

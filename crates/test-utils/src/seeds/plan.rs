@@ -84,7 +84,7 @@ impl Plan {
         let mut dice = Dice::new(seed);
         let gentle = dice.chance(60);
         let spec = machine(&mut dice, fixtures);
-        let mut options = Options { seed, firmware: firmware(&mut dice), ..Options::default() };
+        let mut options = Options { seed, firmware: firmware(&mut dice).into(), ..Options::default() };
         let ready = [0, 20, 100, 400, 3000];
         options.ready_after = Duration::from_millis(dice.pick(&ready).copied().unwrap_or(100));
         options.params = params(&mut dice, gentle);
