@@ -21,7 +21,7 @@ fn counters(ours: &Ours<'_, Free>) -> BTreeSet<usize> {
         ours.registry().stats().count(counter);
     }
     for pe in [ours.pe(0), ours.pe(1), ours.pe(1)] {
-        let _ = ours.registry().stats().count_isolated_read(pe);
+        let _ = ours.registry().stats().here().count_isolated_read(pe);
     }
     (0..8).for_each(|n| ours.registry().stats().count_false_positive(ours.pe(n)));
     take().into_iter().collect()

@@ -6,8 +6,9 @@ use crate::flags::PeType;
 use crate::id::{DeviceId, PeId, PeNumber, PhbNumber, TreeId};
 use crate::latch::Latch;
 use crate::links::{DeviceLinks, LinkCell, Links, PeLinks};
+use crate::name::Name;
 use crate::phb::Window;
-use crate::slot::{ChunkCell, Name, Slot, Slots};
+use crate::slot::{ChunkCell, Slot, Slots};
 use crate::stack::Stack;
 use crate::sync::{Acquire, AtomicU32, AtomicU64, Once, Release};
 use crate::word::{Snapshot, Word};
@@ -95,7 +96,7 @@ impl<E: Env> TreeCell<E> {
 
     /// The handle of the occupant whose state was `state`.
     pub(crate) fn id(&self, state: Snapshot) -> TreeId {
-        TreeId { slot: self.slot, generation: state.generation() }
+        TreeId(Name::new(self.slot, state.generation()))
     }
 
     /// Names the occupant, while the cell is being filled.
@@ -132,12 +133,14 @@ impl<E: Env> TreeCell<E> {
 }
 
 impl TreeId {
-    pub(crate) fn pe(self, name: Name) -> PeId {
-        PeId { tree: self, index: name.index, generation: name.generation }
+    #[inline]
+    pub(crate) const fn pe(self, name: Name) -> PeId {
+        PeId { tree: self, name }
     }
 
-    pub(crate) fn device(self, name: Name) -> DeviceId {
-        DeviceId { tree: self, index: name.index, generation: name.generation }
+    #[inline]
+    pub(crate) const fn device(self, name: Name) -> DeviceId {
+        DeviceId { tree: self, name }
     }
 }
 

@@ -37,7 +37,7 @@ pub enum AddPhbError {
     /// The registry is full: of live PHBs, or of dead ones that are still referenced.
     #[error("no room for another PHB")]
     Full,
-    /// One of its windows overlaps another PHB's, or ends before it starts.
+    /// One of its windows overlaps another PHB's, ends before it starts, or contains `u64::MAX`.
     #[error("the PHB's address windows overlap another's")]
     Windows,
     /// The table of windows is full.

@@ -28,12 +28,11 @@ impl<E: Env> Registry<E> {
     #[must_use]
     pub fn glance(&self, id: DeviceId) -> Option<Glance> {
         let (cell, slot) = self.device_slot(id)?;
-        let (word, owner) = slot.owner_of(id.generation)?;
-        let state = cell.pe(owner.index)?.word.load();
-        let pe = PeId { tree: id.tree, index: owner.index, generation: owner.generation };
-        state.is_live_as(owner.generation).then_some(Glance {
+        let (word, owner) = slot.owner_of(id.name)?;
+        let state = cell.pe(owner.index())?.word.load();
+        state.is(owner).then_some(Glance {
             device: DeviceFlags::from_bits_retain(word.flags()),
-            pe,
+            pe: id.tree.pe(owner),
             flags: PeFlags::from_bits_retain(state.flags()),
         })
     }

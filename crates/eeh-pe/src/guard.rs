@@ -6,9 +6,10 @@ use crate::env::{Env, Lock};
 use crate::flags::PeType;
 use crate::id::{Bdf, DeviceId, PeId, PeNumber, TreeId};
 use crate::links::{Node, Use};
+use crate::name::Name;
 use crate::refs::{DeviceRef, PeRef};
 use crate::registry::Registry;
-use crate::slot::{Name, Slot};
+use crate::slot::Slot;
 use crate::storage::{ChunkPair, Reservation};
 
 /// The tree's lock, held. Whatever is borrowed from it ([`PeRef`], [`DeviceRef`]) cannot outlive
@@ -41,7 +42,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// True until the PHB is removed.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.cell.state.load().is_live_as(self.id.generation)
+        self.cell.state.load().is(self.id.0)
     }
 
     /// Borrows a live PE.
@@ -118,18 +119,18 @@ impl<'r, E: Env> TreeGuard<'r, E> {
 
     /// The index of a PE that is in the tree, live or tombstone, with the handle's generation.
     pub(crate) fn linked_pe(&self, id: PeId) -> Option<u16> {
-        let node = self.inner.pes.node(id.index)?;
-        (id.tree == self.id && is_occupied_by(node, id.generation)).then_some(id.index)
+        let node = self.inner.pes.node(id.index())?;
+        (id.tree == self.id && is_occupied_by(node, id.name)).then_some(id.index())
     }
 
     /// The index of a device that is in the tree, live or tombstone, with the handle's generation.
     pub(crate) fn linked_device(&self, id: DeviceId) -> Option<u16> {
-        let node = self.inner.devices.node(id.index)?;
-        (id.tree == self.id && is_occupied_by(node, id.generation)).then_some(id.index)
+        let node = self.inner.devices.node(id.index())?;
+        (id.tree == self.id && is_occupied_by(node, id.name)).then_some(id.index())
     }
 
     pub(crate) fn pe_name(&self, index: u16) -> Option<Name> {
-        Some(Name { index, generation: self.inner.pes.node(index)?.generation })
+        Some(Name::new(index, self.inner.pes.node(index)?.generation))
     }
 
     pub(crate) fn pe_is_live(&self, index: u16) -> bool {
@@ -175,6 +176,6 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     }
 }
 
-fn is_occupied_by(node: &Node, generation: u32) -> bool {
-    node.used != Use::Free && node.generation == generation
+fn is_occupied_by(node: &Node, name: Name) -> bool {
+    node.used != Use::Free && node.generation == name.generation()
 }

@@ -138,7 +138,7 @@ impl<E: Env> Drop for PeHold<'_, E> {
     ///
     /// Any, also while the tree's lock is held.
     fn drop(&mut self) {
-        self.cell.pes.put(self.id.index, self.slot);
+        self.cell.pes.put(self.id.index(), self.slot);
     }
 }
 
@@ -275,7 +275,7 @@ impl<E: Env> Drop for DeviceHold<'_, E> {
     ///
     /// Any, also while the tree's lock is held.
     fn drop(&mut self) {
-        self.cell.devices.put(self.id.index, self.slot);
+        self.cell.devices.put(self.id.index(), self.slot);
     }
 }
 

@@ -10,10 +10,10 @@ use crate::id::{PeNumber, TreeId};
 use crate::latch::{Latch, Range};
 use crate::links::Use;
 use crate::map;
+use crate::name::Name;
 use crate::phb::{PhbInfo, Window};
 use crate::registry::Registry;
 use crate::remove::RemovedDevice;
-use crate::slot::Name;
 use crate::storage::TreeStorage;
 use crate::time::Time;
 use crate::tree::Tree;
@@ -45,7 +45,7 @@ impl<E: Env> Registry<E> {
         if let Err(error) = self.check_windows(&info) {
             return Err((error, storage));
         }
-        let Some((cell, id)) = self.claim_cell(storage.ranges()) else {
+        let Some((cell, id)) = self.claim_cell(storage.map.ranges()) else {
             return Err((AddPhbError::Full, storage));
         };
         let unused = self.build(cell, id, &info, storage);
@@ -73,10 +73,10 @@ impl<E: Env> Registry<E> {
         let writer = self.writer.lock();
         let tree = self.tree(id)?;
         let cell = tree.cell();
-        if !cell.state.kill(id.generation) {
+        if !cell.state.kill(id.0) {
             return None;
         }
-        let name = Name { index: id.slot, generation: id.generation }.pack();
+        let name = id.0.bits();
         let _ = self.windows.rewrite(|window| window.value != name, None);
         map::clear(cell);
         tree.lock().kill_all(now);
@@ -88,7 +88,7 @@ impl<E: Env> Registry<E> {
 
     fn check_windows(&self, info: &PhbInfo) -> Result<(), AddPhbError> {
         let new = || info.windows.iter().flatten();
-        let bad = new().any(|w| w.end_inclusive < w.start);
+        let bad = new().any(|w| w.end_inclusive < w.start || w.end_inclusive == u64::MAX);
         let clash = self.windows.ranges().any(|old| new().any(|w| range_of(w, 0).overlaps(&old)));
         let own_clash = new()
             .enumerate()
@@ -103,7 +103,7 @@ impl<E: Env> Registry<E> {
     }
 
     fn add_windows(&self, id: TreeId, info: &PhbInfo) -> bool {
-        let name = Name { index: id.slot, generation: id.generation }.pack();
+        let name = id.0.bits();
         info.windows
             .iter()
             .flatten()
@@ -179,7 +179,7 @@ impl<E: Env> TreeGuard<'_, E> {
     fn kill_all(&mut self, now: Time) {
         for index in self.inner.devices.indices() {
             if let Some(slot) = self.cell.device(index)
-                && slot.word.kill(slot.word.load().generation())
+                && slot.word.kill(Name::new(index, slot.word.load().generation()))
                 && let Some(node) = self.inner.devices.node_mut(index)
             {
                 node.died = now;
@@ -220,7 +220,7 @@ impl<E: Env> TreeGuard<'_, E> {
         let (owner, generation) = (links.node.owner?, links.node.generation);
         let flags = crate::flags::DeviceFlags::from_bits_retain(slot.word.load().flags());
         let pe = self.id.pe(self.pe_name(owner)?);
-        let id = self.id.device(Name { index, generation });
+        let id = self.id.device(Name::new(index, generation));
         if let Some(node) = self.inner.devices.node_mut(index) {
             node.died_in = hold;
         }

@@ -7,29 +7,28 @@
 
 use core::fmt;
 
+use crate::name::Name;
+
 /// A PHB's tree: a registry slot and the generation of its occupant.
 ///
 /// Never Linux's PHB number, which the next controller may get again (hazard 5.13).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct TreeId {
-    pub(crate) slot: u16,
-    pub(crate) generation: u32,
-}
+pub struct TreeId(pub(crate) Name);
 
 impl TreeId {
     /// Names no tree: resolves to `None` in every registry.
-    pub const NONE: Self = Self { slot: u16::MAX, generation: u32::MAX };
+    pub const NONE: Self = Self(Name::NONE);
 
     /// The registry slot: below the registry's capacity, and reused by a later PHB.
     #[must_use]
     pub const fn slot(self) -> u16 {
-        self.slot
+        self.0.index()
     }
 
     /// The occupant's generation.
     #[must_use]
     pub const fn generation(self) -> u32 {
-        self.generation
+        self.0.generation()
     }
 }
 
@@ -37,21 +36,19 @@ impl TreeId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PeId {
     pub(crate) tree: TreeId,
-    pub(crate) index: u16,
-    pub(crate) generation: u32,
+    pub(crate) name: Name,
 }
 
 /// A device (a PCI function) of one PHB.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DeviceId {
     pub(crate) tree: TreeId,
-    pub(crate) index: u16,
-    pub(crate) generation: u32,
+    pub(crate) name: Name,
 }
 
 impl PeId {
     /// Names no PE: resolves to `None` in every registry.
-    pub const NONE: Self = Self { tree: TreeId::NONE, index: u16::MAX, generation: u32::MAX };
+    pub const NONE: Self = Self { tree: TreeId::NONE, name: Name::NONE };
 
     /// The PHB that the PE belongs to.
     #[must_use]
@@ -62,13 +59,13 @@ impl PeId {
     /// The slot's index within its tree.
     #[must_use]
     pub const fn index(self) -> u16 {
-        self.index
+        self.name.index()
     }
 }
 
 impl DeviceId {
     /// Names no device: resolves to `None` in every registry.
-    pub const NONE: Self = Self { tree: TreeId::NONE, index: u16::MAX, generation: u32::MAX };
+    pub const NONE: Self = Self { tree: TreeId::NONE, name: Name::NONE };
 
     /// The PHB that the device belongs to.
     #[must_use]
@@ -79,7 +76,7 @@ impl DeviceId {
     /// The slot's index within its tree.
     #[must_use]
     pub const fn index(self) -> u16 {
-        self.index
+        self.name.index()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::guard::TreeGuard;
 use crate::id::{DeviceId, PeId, PeNumber};
 use crate::links::Use;
 use crate::mutant::mutant;
-use crate::slot::Name;
+use crate::name::Name;
 use crate::stats::Counter;
 
 /// A device that entered the tree.
@@ -85,7 +85,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
             new_pe: existing.is_none(),
             successor,
         };
-        Ok((device.index, inserted))
+        Ok((device.index(), inserted))
     }
 
     fn check_storage(&self, new_pe: bool) -> Result<(), Refused> {
@@ -145,7 +145,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         // Last: from here on others see it.
         let generation = slot.word.occupy(flags.bits());
         if let Some(old) = predecessor {
-            self.succeed(old, Name { index, generation });
+            self.succeed(old, Name::new(index, generation));
         }
         Ok((index, predecessor.is_some()))
     }
@@ -171,14 +171,17 @@ impl<'r, E: Env> TreeGuard<'r, E> {
             }
         }
         slot.word.occupy(info.flags.bits());
-        Ok(Name { index, generation })
+        Ok(Name::new(index, generation))
     }
 
     /// References a PE for something below it, and returns its flags.
     fn pin_owner(&self, index: u16) -> Result<PeFlags, InsertError> {
         let slot = self.pe_slot(index).ok_or(InsertError::ParentGone)?;
         let generation = slot.word.load().generation();
-        let word = slot.word.get(generation, max_holds::<E>()).ok_or(InsertError::TooManyReferences)?;
+        let word = slot
+            .word
+            .get(Name::new(index, generation), max_holds::<E>())
+            .ok_or(InsertError::TooManyReferences)?;
         Ok(PeFlags::from_bits_retain(word.flags()))
     }
 
@@ -204,7 +207,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// hotplug during one recovery does not pile up removed PEs.
     fn succeed(&mut self, old: u16, new: Name) {
         self.registry.stats().count(Counter::Successors);
-        let owner = self.inner.pes.node(new.index).and_then(|node| node.owner);
+        let owner = self.inner.pes.node(new.index()).and_then(|node| node.owner);
         let Some(links) = self.inner.pes.get_mut(old) else { return };
         links.successor = Some(new);
         if links.node.used == Use::Parked && links.node.owner == owner {

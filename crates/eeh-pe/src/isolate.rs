@@ -66,8 +66,7 @@ impl<E: Env> Registry<E> {
     pub fn isolate_at(&self, id: PeId, detection: Detection) -> Isolate {
         let Some((cell, slot)) = self.pe_slot(id) else { return Isolate::Stale };
         let changed = slot.word.update(|now| {
-            let there =
-                mutant!(eeh_mutant = "isolate_any_generation", now.is_live_as(id.generation), now.is_live());
+            let there = mutant!(eeh_mutant = "isolate_any_generation", now.is(id.name), now.is_live());
             if !there {
                 return Err(Isolate::Stale);
             }
@@ -108,7 +107,7 @@ impl<E: Env> Registry<E> {
     pub fn report_at(&self, id: PeId, detection: Detection) -> Report {
         let Some((cell, slot)) = self.pe_slot(id) else { return Report::Stale };
         let changed = slot.word.update(|now| {
-            if !now.is_live_as(id.generation) {
+            if !now.is(id.name) {
                 return Err(Report::Stale);
             }
             let flags = PeFlags::from_bits_retain(now.flags());
@@ -147,5 +146,5 @@ fn is_new_report(before: Snapshot, after: Snapshot) -> bool {
 fn queue<E: Env>(cell: &crate::cell::TreeCell<E>, id: PeId, slot: &Slot, detection: Detection) {
     slot.detected_at.store(detection.at.as_nanos(), Relaxed);
     slot.detected_address.store(detection.address, Relaxed);
-    cell.pending.push(id.index, &slot.queue_link);
+    cell.pending.push(id.index(), &slot.queue_link);
 }

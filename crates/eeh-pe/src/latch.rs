@@ -1,49 +1,104 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A sorted table of address ranges in two copies: readers use one while the writer fills the other.
 //!
-//! The sequence number's lowest bit names the copy that readers use. An update writes the whole
-//! other copy, then moves the sequence on by one. A reader keeps its result when the sequence did
-//! not move: then nobody wrote to its copy. It tries again only when a whole update went by, so a
-//! reader that interrupts the writer, at any point, finishes from the copy it finds in use.
+//! The sequence's lowest bit names the copy that readers use. An update writes the whole other
+//! copy, then moves the sequence on. A reader keeps its result when the sequence did not move: then
+//! nobody wrote to its copy. It tries again only when a whole update went by, so a reader that
+//! interrupts the writer, at any point, finishes from the copy it finds in use.
 //!
-//! All stores are release and all loads acquire: an entry of update n + 2 in the reader's copy
-//! was stored after sequence n + 1, so whoever read it sees the sequence moved.
+//! The writer's stores are release, and a reader has an acquire fence between what it read and its
+//! second look at the sequence: an entry of update n + 2 in the reader's copy was stored after
+//! sequence n + 1, so whoever read it sees the sequence moved.
+//!
+//! A copy is made of leaves of a fixed length, each in three arrays, so that a search touches
+//! little but the keys. Free entries follow the used ones and start above all addresses; how much
+//! of the copy is used stands in the sequence as well.
 
-use crate::env::Env;
+use crate::env::{Env, Memory};
 use crate::mutant::mutant;
-use crate::search::rank;
-#[cfg(eeh_mutant = "map_stores_relaxed")]
-use crate::sync::Relaxed;
-use crate::sync::{Acquire, AtomicU64, Release};
+use crate::search::last_at_most;
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, acquire_fence};
+
+/// Rows of a leaf, and entries of a row: a cache line of keys. Powers of two.
+#[cfg(not(eeh_loom))]
+const ROW: usize = 8;
+#[cfg(eeh_loom)]
+const ROW: usize = 2;
+
+/// One field of a leaf's entries, row by row.
+type Field = [[AtomicU64; ROW]; ROW];
+
+/// Entries of a leaf.
+const LEAF: usize = ROW * ROW;
+
+/// The value of a free entry.
+pub(crate) const FREE: u64 = u64::MAX;
 
 /// A range and what it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Range {
     pub(crate) start: u64,
-    /// The last address.
+    /// The last address, below `u64::MAX`.
     pub(crate) end: u64,
+    /// Anything but [`FREE`].
     pub(crate) value: u64,
 }
 
 impl Range {
+    const FREE: Self = Self { start: u64::MAX, end: 0, value: FREE };
+
     pub(crate) const fn overlaps(&self, other: &Self) -> bool {
         self.start <= other.end && other.start <= self.end
     }
 }
 
-/// A range as readers load it.
-pub(crate) struct Entry {
-    start: AtomicU64,
-    end: AtomicU64,
-    value: AtomicU64,
+/// Ranges as readers load them.
+pub(crate) struct Leaf {
+    starts: Field,
+    ends: Field,
+    values: Field,
 }
 
-impl Entry {
-    pub(crate) fn new() -> Self {
-        Self { start: AtomicU64::new(0), end: AtomicU64::new(0), value: AtomicU64::new(0) }
+impl Leaf {
+    fn new() -> Self {
+        let all = |value| core::array::from_fn(|_| core::array::from_fn(|_| AtomicU64::new(value)));
+        Self { starts: all(Range::FREE.start), ends: all(Range::FREE.end), values: all(Range::FREE.value) }
     }
 
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let Self { starts, ends, values } = self;
+        let entries = starts.iter().flatten().zip(ends.iter().flatten()).zip(values.iter().flatten());
+        entries.map(|((start, end), value)| Entry { start, end, value })
+    }
+
+    /// The value of the range that contains `address`.
     #[inline]
+    fn find(&self, address: u64) -> Option<u64> {
+        self.find_in(last_at_most(&self.starts, address, |[first, ..]| first.load(Relaxed)), address)
+    }
+
+    /// The same, in a row.
+    #[inline]
+    fn find_in(&self, row: usize, address: u64) -> Option<u64> {
+        let starts = self.starts.get(row)?;
+        let at = last_at_most(starts, address, |start| start.load(Relaxed));
+        let (start, end) = (starts.get(at)?.load(Relaxed), self.ends.get(row)?.get(at)?.load(Relaxed));
+        if start <= address && address <= end {
+            Some(self.values.get(row)?.get(at)?.load(Relaxed))
+        } else {
+            None
+        }
+    }
+}
+
+/// One range of a leaf.
+struct Entry<'l> {
+    start: &'l AtomicU64,
+    end: &'l AtomicU64,
+    value: &'l AtomicU64,
+}
+
+impl Entry<'_> {
     fn load(&self) -> Range {
         Range {
             start: self.start.load(Acquire),
@@ -59,50 +114,67 @@ impl Entry {
     }
 }
 
-struct Table<E: Env> {
-    len: AtomicU64,
-    entries: E::Slice<Entry>,
+/// Of a sequence: how much is used. 0: the first row; n: 2 to the power of n - 1 leaves.
+const USED_SHIFT: u32 = 1;
+const USED_MASK: u64 = 0x3f << USED_SHIFT;
+const ONE_ROW: u64 = 0 << USED_SHIFT;
+const ONE_LEAF: u64 = 1 << USED_SHIFT;
+/// Of a sequence: one update.
+const UPDATE: u64 = 1 << 7;
+
+/// The value of the range that contains `address`, in a copy that uses more than one leaf.
+#[inline(always)]
+fn find_in_many(leaves: &[Leaf], sequence: u64, address: u64) -> Option<u64> {
+    let log = u32::try_from((sequence & USED_MASK) >> USED_SHIFT).ok()?.checked_sub(1)?;
+    let leaves = leaves.get(..1_usize.checked_shl(log)?)?;
+    leaves.get(last_at_most(leaves, address, Leaf::first))?.find(address)
 }
 
-impl<E: Env> Table<E> {
-    fn new(entries: E::Slice<Entry>) -> Self {
-        Self { len: AtomicU64::new(0), entries }
-    }
+/// The sequence after `now`, with the other copy, of `ranges` ranges.
+fn next(now: u64, ranges: usize) -> u64 {
+    let leaves = ranges.div_ceil(LEAF).next_power_of_two();
+    let used = if ranges <= ROW { 0 } else { leaves.trailing_zeros().saturating_add(1) };
+    let counted = (now & !USED_MASK).wrapping_add(UPDATE) ^ 1;
+    counted | (u64::from(used) << USED_SHIFT)
+}
 
-    #[inline]
-    fn filled(&self) -> &[Entry] {
-        let len = usize::try_from(self.len.load(Acquire)).unwrap_or(0);
-        self.entries.get(..len).unwrap_or(&[])
-    }
+/// Memory for the two copies.
+pub(crate) struct LatchStorage<E: Env> {
+    copies: [E::Slice<Leaf>; 2],
+    ranges: usize,
+}
 
-    /// The value of the range that contains `address`. In a copy that is being written it may find
-    /// nonsense, but it ends: each step halves what is left.
-    #[inline]
-    fn find(&self, address: u64) -> Option<u64> {
-        let entries = self.filled();
-        let after = rank(entries, address, |e| e.start.load(Acquire));
-        // The last one that does not start above `address`, if there is one.
-        let entry = entries.get(after.wrapping_sub(1))?;
-        if address <= entry.end.load(Acquire) { Some(entry.value.load(Acquire)) } else { None }
+impl<E: Env> LatchStorage<E> {
+    /// Ranges that fit.
+    pub(crate) const fn ranges(&self) -> usize {
+        self.ranges
+    }
+}
+
+impl<E: Memory> LatchStorage<E> {
+    /// Room for `ranges` ranges; `None` when there is no memory.
+    pub(crate) fn reserve(ranges: usize) -> Option<Self> {
+        let leaves = ranges.div_ceil(LEAF).checked_next_power_of_two()?;
+        let copy = || E::slice(leaves, |_| Some(Leaf::new()));
+        Some(Self { copies: [copy()?, copy()?], ranges })
     }
 }
 
 /// The two copies.
 pub(crate) struct Latch<E: Env> {
     sequence: AtomicU64,
-    even: Table<E>,
-    odd: Table<E>,
+    storage: LatchStorage<E>,
 }
 
 impl<E: Env> Latch<E> {
-    /// An empty table that holds what the smaller of the two arrays does.
-    pub(crate) fn new([even, odd]: [E::Slice<Entry>; 2]) -> Self {
-        Self { sequence: AtomicU64::new(0), even: Table::new(even), odd: Table::new(odd) }
+    /// An empty table.
+    pub(crate) fn new(storage: LatchStorage<E>) -> Self {
+        Self { sequence: AtomicU64::new(0), storage }
     }
 
     /// Ranges that fit.
     pub(crate) fn capacity(&self) -> usize {
-        self.even.entries.len().min(self.odd.entries.len())
+        self.storage.ranges
     }
 
     /// The value of the range that contains `address`.
@@ -110,22 +182,28 @@ impl<E: Env> Latch<E> {
     /// # Context
     ///
     /// Any, including an interrupt of the writer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, address: u64) -> Option<u64> {
-        let mut before = self.sequence.load(Acquire);
         loop {
-            let found = self.in_use(before).find(address);
-            let after = self.sequence.load(Acquire);
-            if mutant!(eeh_mutant = "map_reader_looks_once", after == before, true) {
+            let before = self.sequence.load(Acquire);
+            let leaves = self.copy(before);
+            let found = match before & USED_MASK {
+                ONE_ROW => leaves.first()?.find_in(0, address),
+                ONE_LEAF => leaves.first()?.find(address),
+                _ => find_in_many(leaves, before, address),
+            };
+            mutant!(eeh_mutant = "map_reader_has_no_fence", acquire_fence(), ());
+            let same = self.sequence.load(Relaxed) == before;
+            if mutant!(eeh_mutant = "map_reader_looks_once", same, true) {
                 return found;
             }
-            before = after;
         }
     }
 
     /// The ranges in order of address. Only for the writer: nobody writes meanwhile.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range> {
-        self.in_use(self.sequence.load(Acquire)).filled().iter().map(Entry::load)
+        let entries = self.copy(self.sequence.load(Acquire)).iter().flat_map(Leaf::entries);
+        entries.map(|entry| entry.load()).take_while(|range| range.value != FREE)
     }
 
     /// Drops the ranges that `keep` refuses and adds `add`; false, and nothing changed, when they
@@ -133,18 +211,16 @@ impl<E: Env> Latch<E> {
     #[must_use]
     pub(crate) fn rewrite(&self, keep: impl Fn(&Range) -> bool, add: Option<Range>) -> bool {
         let sequence = self.sequence.load(Acquire);
-        let next = sequence.wrapping_add(1);
-        let kept = self.ranges().filter(&keep).count();
-        if kept.saturating_add(usize::from(add.is_some())) > self.capacity() {
+        let kept = self.ranges().filter(&keep).count().saturating_add(usize::from(add.is_some()));
+        if kept > self.capacity() {
             return false;
         }
-        let target = self.in_use(mutant!(eeh_mutant = "map_writes_in_place", next, sequence));
-        let mut places = target.entries.iter();
-        let mut len: u64 = 0;
+        let next = next(sequence, kept);
+        let target = self.copy(mutant!(eeh_mutant = "map_writes_in_place", next, sequence));
+        let mut places = target.iter().flat_map(Leaf::entries);
         let mut put = |range: &Range| {
             if let Some(entry) = places.next() {
                 entry.store(range);
-                len = len.saturating_add(1);
             }
         };
         let mut add = add;
@@ -157,13 +233,25 @@ impl<E: Env> Latch<E> {
         if let Some(new) = add {
             put(&new);
         }
-        target.len.store(len, Release);
+        for left in places.take_while(|entry| entry.value.load(Relaxed) != FREE) {
+            left.store(&Range::FREE);
+        }
         self.sequence.store(next, Release);
         true
     }
 
     #[inline]
-    fn in_use(&self, sequence: u64) -> &Table<E> {
-        if sequence & 1 == 0 { &self.even } else { &self.odd }
+    fn copy(&self, sequence: u64) -> &[Leaf] {
+        let [even, odd] = &self.storage.copies;
+        if sequence & 1 == 0 { even } else { odd }
+    }
+}
+
+impl Leaf {
+    /// Where the leaf's first range starts: above all addresses when it is free.
+    #[inline]
+    fn first(&self) -> u64 {
+        let [[first, ..], ..] = &self.starts;
+        first.load(Relaxed)
     }
 }

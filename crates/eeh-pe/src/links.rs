@@ -4,8 +4,9 @@
 use crate::budget::Budget;
 use crate::device::{DeviceInfo, VfInfo};
 use crate::env::Env;
+use crate::name::Name;
 use crate::request::{Errand, Request};
-use crate::slot::{CHUNK, Name, first_of, place};
+use crate::slot::{CHUNK, first_of, place};
 use crate::time::Time;
 
 /// What a slot is used for, as the holder of the lock sees it.

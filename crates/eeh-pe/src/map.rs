@@ -6,17 +6,9 @@ use crate::env::{Env, Lock};
 use crate::error::MapError;
 use crate::id::DeviceId;
 use crate::latch::{Latch, Range};
+use crate::name::Name;
 use crate::phb::{Window, WindowKind};
-use crate::slot::Name;
 use crate::tree::Tree;
-
-/// Set in a range's value when it holds I/O ports: above index and generation.
-const IO: u64 = 1 << 63;
-
-#[inline]
-pub(crate) fn device_of(value: u64) -> Option<Name> {
-    Name::unpack(value & !IO)
-}
 
 /// The address map of one PHB.
 ///
@@ -61,21 +53,19 @@ impl<E: Env> AddressMap<'_, '_, E> {
         if outside {
             return Err(MapError::Outside);
         }
-        let name = Name { index: device.index, generation: device.generation };
-        let io = if window.kind == WindowKind::Io { IO } else { 0 };
-        let new = Range { start: window.start, end: window.end_inclusive, value: name.pack() | io };
+        let new = Range { start: window.start, end: window.end_inclusive, value: device.name.bits() };
         for old in map.ranges().filter(|old| old.overlaps(&new)) {
             if old == new {
                 return Ok(());
             }
-            let owner = self.device(&old).ok_or(MapError::Gone)?;
+            let owner = self.device(&old);
             if is_live(cell, owner) {
                 return Err(MapError::Overlap(owner));
             }
         }
         // What overlaps and was not refused belongs to devices that are gone. A device may go
         // between the two times that this is asked: then fewer are kept than there is room for.
-        let keep = |old: &Range| !old.overlaps(&new) && self.device(old).is_some_and(|d| is_live(cell, d));
+        let keep = |old: &Range| !old.overlaps(&new) && is_live(cell, self.device(old));
         let fits = map.rewrite(keep, Some(new));
         drop(writer);
         if fits { Ok(()) } else { Err(MapError::Full) }
@@ -93,8 +83,7 @@ impl<E: Env> AddressMap<'_, '_, E> {
         let cell = self.tree.cell();
         let Some(map) = cell.map.get() else { return };
         let writer = cell.map_writer.lock();
-        let name = Name { index: device.index, generation: device.generation };
-        let theirs = |range: &Range| device_of(range.value) == Some(name);
+        let theirs = |range: &Range| range.value == device.name.bits();
         if map.ranges().any(|range| theirs(&range)) {
             // Fewer ranges always fit.
             let _ = map.rewrite(|range| !theirs(range), None);
@@ -111,17 +100,18 @@ impl<E: Env> AddressMap<'_, '_, E> {
         let cell = self.tree.cell();
         let Some(map) = cell.map.get() else { return };
         let writer = cell.map_writer.lock();
-        for range in map.ranges() {
-            let kind = if range.value & IO != 0 { WindowKind::Io } else { WindowKind::Mem };
-            if let Some(device) = self.device(&range) {
-                f(Window { start: range.start, end_inclusive: range.end, kind }, device);
-            }
+        // A range lies in a window of its kind, and windows do not overlap.
+        let windows = self.tree.info().windows;
+        for Range { start, end, value } in map.ranges() {
+            let within = |window: &&Window| window.start <= start && end <= window.end_inclusive;
+            let kind = windows.iter().flatten().find(within).map_or(WindowKind::Mem, |window| window.kind);
+            f(Window { start, end_inclusive: end, kind }, self.tree.id().device(Name::from_bits(value)));
         }
         drop(writer);
     }
 
-    fn device(&self, range: &Range) -> Option<DeviceId> {
-        device_of(range.value).map(|name| self.tree.id().device(name))
+    const fn device(&self, range: &Range) -> DeviceId {
+        self.tree.id().device(Name::from_bits(range.value))
     }
 }
 
@@ -139,7 +129,7 @@ pub(crate) fn install<E: Env>(cell: &TreeCell<E>, latch: Latch<E>) -> Result<(),
 }
 
 fn is_live<E: Env>(cell: &TreeCell<E>, id: DeviceId) -> bool {
-    cell.device(id.index).is_some_and(|slot| slot.word.load().is_live_as(id.generation))
+    cell.device(id.index()).is_some_and(|slot| slot.word.load().is(id.name))
 }
 
 impl Window {

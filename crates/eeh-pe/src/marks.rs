@@ -151,9 +151,8 @@ impl<E: Env> TreeGuard<'_, E> {
         clear: DeviceFlags,
     ) -> Option<DeviceFlags> {
         let slot = self.cell.device(self.linked_device(id)?)?;
-        let before = slot
-            .word
-            .change_flags(|now| now.is_live_as(id.generation), |now| (now | set.bits()) & !clear.bits())?;
+        let before =
+            slot.word.change_flags(|now| now.is(id.name), |now| (now | set.bits()) & !clear.bits())?;
         Some(DeviceFlags::from_bits_retain(before))
     }
 

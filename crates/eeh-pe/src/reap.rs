@@ -9,7 +9,7 @@ use crate::env::{Env, max_generation};
 use crate::flags::PeFlags;
 use crate::guard::TreeGuard;
 use crate::links::{List, Node, Use};
-use crate::slot::Name;
+use crate::name::Name;
 use crate::stats::Counter;
 
 impl<E: Env> TreeGuard<'_, E> {

@@ -10,7 +10,8 @@ use crate::guard::TreeGuard;
 use crate::hold::{DeviceHold, PeHold};
 use crate::id::{DeviceId, PeId, PeNumber};
 use crate::links::{DeviceLinks, PeLinks, Use};
-use crate::slot::{Name, Slot};
+use crate::name::Name;
+use crate::slot::Slot;
 
 /// A PE, for as long as the lock is held. Every PE reachable from it can be borrowed too.
 pub struct PeRef<'g, 'r, E: Env> {
@@ -43,7 +44,7 @@ impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
     /// The PE's handle.
     #[must_use]
     pub fn id(&self) -> PeId {
-        self.guard.id.pe(Name { index: self.index, generation: self.links.node.generation })
+        self.guard.id.pe(Name::new(self.index, self.links.node.generation))
     }
 
     /// Firmware's number.
@@ -122,7 +123,7 @@ impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
         let id = self.id();
         self.slot
             .word
-            .get(id.generation, max_holds::<E>())
+            .get(id.name, max_holds::<E>())
             .map(|_| PeHold::new(self.guard.registry, self.guard.cell, self.slot, id))
     }
 }
@@ -156,7 +157,7 @@ impl<'g, 'r, E: Env> DeviceRef<'g, 'r, E> {
     /// The device's handle.
     #[must_use]
     pub fn id(&self) -> DeviceId {
-        self.guard.id.device(Name { index: self.index, generation: self.links.node.generation })
+        self.guard.id.device(Name::new(self.index, self.links.node.generation))
     }
 
     /// The device, as it was probed.
@@ -202,7 +203,7 @@ impl<'g, 'r, E: Env> DeviceRef<'g, 'r, E> {
         let id = self.id();
         self.slot
             .word
-            .get(id.generation, max_holds::<E>())
+            .get(id.name, max_holds::<E>())
             .map(|_| DeviceHold::new(self.guard.registry, self.guard.cell, self.slot, id))
     }
 }

@@ -9,7 +9,8 @@ use crate::hold::{DeviceHold, PeHold};
 use crate::id::{Bdf, DeviceId, PeId, PhbNumber, TreeId};
 use crate::latch::Latch;
 use crate::mutant::mutant;
-use crate::slot::{Name, Slot};
+use crate::name::Name;
+use crate::slot::Slot;
 use crate::stats::{Counter, Stats};
 use crate::storage::RegistryStorage;
 use crate::tree::Tree;
@@ -61,7 +62,7 @@ impl<E: Env> Registry<E> {
     pub fn tree(&self, id: TreeId) -> Option<Tree<'_, E>> {
         let cell = self.cell(id)?;
         let pinned = cell.state.update(|now| {
-            let same = mutant!(eeh_mutant = "tree_any_generation", now.generation() == id.generation, true);
+            let same = mutant!(eeh_mutant = "tree_any_generation", now.is_even_removed(id.0), true);
             if !same || now.count() == 0 || now.flags() & BUILDING != 0 {
                 return Err(());
             }
@@ -86,7 +87,7 @@ impl<E: Env> Registry<E> {
             let id = cell.id(before);
             // The number is this occupant's when it was there before and after.
             let after = cell.state.load();
-            mutant!(eeh_mutant = "removed_phb_is_found", after.is_live_as(id.generation), true).then_some(id)
+            mutant!(eeh_mutant = "removed_phb_is_found", after.is(id.0), true).then_some(id)
         })
     }
 
@@ -107,7 +108,7 @@ impl<E: Env> Registry<E> {
     #[must_use]
     pub fn get(&self, id: PeId) -> Option<PeHold<'_, E>> {
         let (cell, slot) = self.pe_slot(id)?;
-        match slot.word.get(id.generation, max_holds::<E>()) {
+        match slot.word.get(id.name, max_holds::<E>()) {
             Some(_) => Some(PeHold::new(self, cell, slot, id)),
             None => {
                 self.stats.count(Counter::StaleHandles);
@@ -124,7 +125,7 @@ impl<E: Env> Registry<E> {
     #[must_use]
     pub fn get_device(&self, id: DeviceId) -> Option<DeviceHold<'_, E>> {
         let (cell, slot) = self.device_slot(id)?;
-        match slot.word.get(id.generation, max_holds::<E>()) {
+        match slot.word.get(id.name, max_holds::<E>()) {
             Some(_) => Some(DeviceHold::new(self, cell, slot, id)),
             None => {
                 self.stats.count(Counter::StaleHandles);
@@ -144,7 +145,7 @@ impl<E: Env> Registry<E> {
         let (cell, slot) = self.pe_slot(id)?;
         // The PE pins its tree, so these are its PHB's if it is live after them.
         let (phb, firmware) = (cell.number(), cell.firmware());
-        let (word, identity, owner) = slot.peek(id.generation)?;
+        let (word, identity, owner) = slot.peek(id.name)?;
         let (number, kind) = unpack_pe(identity);
         let flags = PeFlags::from_bits_retain(word.flags());
         Some(PeView { id, phb, firmware, number, kind, flags, parent: owner.map(|n| id.tree.pe(n)) })
@@ -159,7 +160,7 @@ impl<E: Env> Registry<E> {
     #[must_use]
     pub fn peek_device(&self, id: DeviceId) -> Option<DeviceView> {
         let (_, slot) = self.device_slot(id)?;
-        let (word, identity, owner) = slot.peek(id.generation)?;
+        let (word, identity, owner) = slot.peek(id.name)?;
         Some(DeviceView {
             id,
             bdf: Bdf(u16::try_from(identity).unwrap_or(0)),
@@ -173,17 +174,15 @@ impl<E: Env> Registry<E> {
     /// # Context
     ///
     /// Any, NMI included.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn lookup(&self, address: u64) -> Option<DeviceId> {
-        let window = Name::unpack(self.windows.find(address)?)?;
-        let tree = TreeId { slot: window.index, generation: window.generation };
+        let tree = TreeId(Name::from_bits(self.windows.find(address)?));
         let cell = self.cell(tree)?;
-        let name = crate::map::device_of(cell.map.get()?.find(address)?)?;
+        let name = Name::from_bits(cell.map.get()?.find(address)?);
         // The next PHB in this place may have filled the map since the window was found; it was
         // live before it did.
-        let same =
-            mutant!(eeh_mutant = "lookup_mixes_phbs", cell.state.load().is_live_as(tree.generation), true);
+        let same = mutant!(eeh_mutant = "lookup_mixes_phbs", cell.state.load().is(tree.0), true);
         same.then(|| tree.device(name))
     }
 
@@ -200,18 +199,18 @@ impl<E: Env> Registry<E> {
 
     #[inline]
     pub(crate) fn cell(&self, id: TreeId) -> Option<&TreeCell<E>> {
-        self.cells.get(usize::from(id.slot))
+        self.cells.get(usize::from(id.slot()))
     }
 
     #[inline]
     pub(crate) fn pe_slot(&self, id: PeId) -> Option<(&TreeCell<E>, &Slot)> {
         let cell = self.cell(id.tree)?;
-        Some((cell, cell.pe(id.index)?))
+        Some((cell, cell.pe(id.index())?))
     }
 
     #[inline]
     pub(crate) fn device_slot(&self, id: DeviceId) -> Option<(&TreeCell<E>, &Slot)> {
         let cell = self.cell(id.tree)?;
-        Some((cell, cell.device(id.index)?))
+        Some((cell, cell.device(id.index())?))
     }
 }

@@ -7,6 +7,7 @@ use crate::env::Env;
 use crate::flags::{DeviceFlags, PeFlags, PeType};
 use crate::guard::TreeGuard;
 use crate::id::{DeviceId, PeId};
+use crate::name::Name;
 use crate::time::Time;
 use crate::tree::Tree;
 use crate::word::Put;
@@ -55,7 +56,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         let slot = self.cell.device(index)?;
         let hold = self.inner.hold;
         let links = self.inner.devices.get_mut(index)?;
-        if !slot.word.kill(id.generation) {
+        if !slot.word.kill(id.name) {
             return None;
         }
         let flags = DeviceFlags::from_bits_retain(slot.word.load().flags());
@@ -115,7 +116,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// Turns a live PE into a tombstone. It keeps its place and its reference on its parent.
     pub(crate) fn kill_pe(&mut self, index: u16, now: Time) {
         let Some(slot) = self.pe_slot(index) else { return };
-        if !slot.word.kill(slot.word.load().generation()) {
+        if !slot.word.kill(Name::new(index, slot.word.load().generation())) {
             return;
         }
         let hold = self.inner.hold;

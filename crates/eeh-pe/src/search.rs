@@ -1,50 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Search in a sorted table: halved until few entries are left, then counted.
+//! Search in a sorted table whose length is a power of two.
 //!
-//! No branch depends on what is found, and the loads at the end do not wait for each other.
+//! No branch depends on what is found, and how many steps it takes on the length alone: for an
+//! array the compiler writes them out.
 
-/// Entries that are counted rather than halved again.
-const FEW: usize = 8;
-
-/// How many entries of `table`, sorted by `key`, have a key of at most `wanted`.
+/// The place of the last entry of `table`, sorted by `key`, whose key is at most `wanted`; 0 when
+/// there is none.
 ///
-/// In a table that is being written the answer may be nonsense, but there is one: how many steps it
-/// takes depends on the table's length alone.
+/// In a table that is being written the answer may be nonsense, but it is a place of the table.
 #[inline]
-pub(crate) fn rank<T>(table: &[T], wanted: u64, key: impl Fn(&T) -> u64) -> usize {
-    let mut from: usize = 0;
-    let mut len = table.len();
-    while len > FEW {
-        let half = len >> 1;
-        let middle = from.wrapping_add(half);
-        // The longer half's length for both: what it has too much of is above `wanted`.
-        len = len.wrapping_sub(half);
-        let Some(entry) = table.get(middle) else { break };
-        from = core::hint::select_unpredictable(key(entry) <= wanted, middle, from);
+pub(crate) fn last_at_most<T>(table: &[T], wanted: u64, key: impl Fn(&T) -> u64) -> usize {
+    let mut at: usize = 0;
+    let mut step = table.len() >> 1;
+    while step != 0 {
+        let next = at | step;
+        let Some(entry) = table.get(next) else { break };
+        at = core::hint::select_unpredictable(key(entry) <= wanted, next, at);
+        step >>= 1;
     }
-    let few = table.get(from..from.wrapping_add(len)).unwrap_or(&[]);
-    few.iter().fold(from, |rank, entry| rank.wrapping_add(usize::from(key(entry) <= wanted)))
+    at
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rank;
+    use super::last_at_most;
 
     #[test]
-    fn the_rank_is_that_of_a_linear_search() {
-        for len in 0..300_u64 {
-            let table: std::vec::Vec<u64> = (0..len).map(|n| 10 * n).collect();
-            for wanted in (0..10 * len + 15).step_by(5) {
-                let linear = table.iter().filter(|key| **key <= wanted).count();
-                assert_eq!(rank(&table, wanted, |key| *key), linear, "{wanted} in {len}");
+    fn the_place_is_that_of_a_linear_search() {
+        for len in [1, 2, 4, 64, 256_u64] {
+            let table: std::vec::Vec<u64> = (0..len).map(|n| 10 * n + 7).collect();
+            for wanted in 0..10 * len + 15 {
+                let linear = table.iter().rposition(|key| *key <= wanted).unwrap_or(0);
+                assert_eq!(last_at_most(&table, wanted, |key| *key), linear, "{wanted} in {len}");
             }
         }
     }
 
     #[test]
-    fn an_unsorted_table_ends_the_search_too() {
+    fn an_unsorted_table_gives_a_place_too() {
         let table: std::vec::Vec<u64> =
-            (0..1000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-        assert!(rank(&table, u64::MAX >> 1, |key| *key) <= table.len());
+            (0..1024_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        assert!(last_at_most(&table, u64::MAX >> 1, |key| *key) < table.len());
+        assert_eq!(last_at_most::<u64>(&[], 5, |key| *key), 0);
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::env::Env;
 use crate::mutant::mutant;
+use crate::name::Name;
 use crate::stack::{Link, Stack};
 use crate::sync::{Acquire, AtomicU64, Once, Relaxed, Release};
 use crate::word::{Put, Snapshot, Word};
@@ -32,31 +33,8 @@ pub(crate) fn first_of(chunk: usize) -> Option<u16> {
     u16::try_from(chunk.checked_mul(CHUNK)?).ok()
 }
 
-/// What a slot is called by another: index and generation, in one word.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) index: u16,
-    pub(crate) generation: u32,
-}
-
-impl Name {
-    #[inline]
-    pub(crate) fn pack(self) -> u64 {
-        (u64::from(self.generation) << 16) | u64::from(self.index)
-    }
-
-    #[inline]
-    pub(crate) fn unpack(packed: u64) -> Option<Self> {
-        let index = u16::try_from(packed & 0xffff).ok()?;
-        let generation = u32::try_from(packed >> 16).ok()?;
-        Some(Self { index, generation })
-    }
-}
-
-/// No name: an unpacked generation never has this many bits.
-pub(crate) const NO_NAME: u64 = u64::MAX;
-
-/// One PE or device, as far as it is read without the lock.
+/// One PE or device, as far as it is read without the lock. No two share a cache line of 64 bytes.
+#[repr(align(64))]
 pub(crate) struct Slot {
     /// Generation, live bit, flags, count.
     pub(crate) word: Word,
@@ -79,7 +57,7 @@ impl Slot {
         Self {
             word: Word::new(),
             identity: AtomicU64::new(0),
-            owner: AtomicU64::new(NO_NAME),
+            owner: AtomicU64::new(Name::NONE.bits()),
             detected_at: AtomicU64::new(0),
             detected_address: AtomicU64::new(0),
             reap_link: Link::new(),
@@ -91,7 +69,7 @@ impl Slot {
     pub(crate) fn set_identity(&self, identity: u64, owner: Option<Name>) {
         // Release: whoever reads this also finds the word past its last occupant's generation.
         self.identity.store(identity, mutant!(eeh_mutant = "identity_is_relaxed", Release, Relaxed));
-        self.owner.store(owner.map_or(NO_NAME, Name::pack), Release);
+        self.owner.store(owner.unwrap_or(Name::NONE).bits(), Release);
         self.detected_at.store(0, Relaxed);
         self.detected_address.store(0, Relaxed);
     }
@@ -108,36 +86,43 @@ impl Slot {
 
     #[inline]
     pub(crate) fn owner(&self) -> Option<Name> {
-        let packed = self.owner.load(Acquire);
-        if packed == NO_NAME { None } else { Name::unpack(packed) }
+        Name::from_bits(self.owner.load(Acquire)).some()
     }
 
-    /// Reads the live occupant of `generation` between two looks at the word: no reference, no
-    /// store. `None` when it is not there, or went while it was read.
+    /// Reads what the occupant called `name` wrote when it was born, without reference or store.
+    /// `None` when it is not there, or went while it was read.
+    ///
+    /// `read` loads with acquire. It sees no earlier occupant's, because a handle leaves the lock
+    /// after its occupant was born; and who sees a later one's finds the word moved on, looking at
+    /// it after.
     #[inline]
-    fn between<R>(&self, generation: u32, read: impl FnOnce() -> R) -> Option<(Snapshot, R)> {
-        let before = self.word.load();
-        if !mutant!(eeh_mutant = "peek_any_generation", before.is_live_as(generation), before.is_live()) {
-            return None;
-        }
-        let read = read();
-        let after = self.word.load();
-        let same = mutant!(eeh_mutant = "peek_any_generation", after.is_live_as(generation), after.is_live());
-        if mutant!(eeh_mutant = "peek_looks_once", same, true) { Some((after, read)) } else { None }
+    fn read_as<R>(&self, name: Name, read: impl FnOnce() -> R) -> Option<(Snapshot, R)> {
+        let (read, word) = mutant!(
+            eeh_mutant = "peek_looks_before",
+            {
+                let read = read();
+                (read, self.word.load())
+            },
+            {
+                let word = self.word.load();
+                (read(), word)
+            }
+        );
+        let there = mutant!(eeh_mutant = "peek_any_generation", word.is(name), word.is_live());
+        if there { Some((word, read)) } else { None }
     }
 
     /// The live occupant's flags, identity and owner.
     #[inline]
-    pub(crate) fn peek(&self, generation: u32) -> Option<(Snapshot, u64, Option<Name>)> {
-        let (word, (identity, owner)) = self.between(generation, || (self.identity(), self.owner()))?;
+    pub(crate) fn peek(&self, name: Name) -> Option<(Snapshot, u64, Option<Name>)> {
+        let (word, (identity, owner)) = self.read_as(name, || (self.identity(), self.owner()))?;
         Some((word, identity, owner))
     }
 
-    /// The live occupant's flags and owner.
+    /// The live occupant's flags and owner, which may be [`Name::NONE`].
     #[inline]
-    pub(crate) fn owner_of(&self, generation: u32) -> Option<(Snapshot, Name)> {
-        let (word, owner) = self.between(generation, || Name::unpack(self.owner.load(Acquire)))?;
-        Some((word, owner?))
+    pub(crate) fn owner_of(&self, name: Name) -> Option<(Snapshot, Name)> {
+        self.read_as(name, || Name::from_bits(self.owner.load(Acquire)))
     }
 }
 

@@ -3,7 +3,6 @@
 
 use crate::env::Env;
 use crate::id::PeId;
-use crate::slot::Name;
 use crate::sync::{AtomicU64, Relaxed};
 
 /// Reads of an isolated PE, in a row on one CPU, that make a driver a runaway.
@@ -21,13 +20,17 @@ struct Apart {
 
 impl Apart {
     fn new() -> Self {
-        Self { pe: AtomicU64::new(crate::slot::NO_NAME), count: AtomicU64::new(0) }
+        Self { pe: AtomicU64::new(NOBODY), count: AtomicU64::new(0) }
     }
 }
 
-/// A PE's name among those of all trees: the tree's slot sits above the generation's 28 bits.
+/// No PE's name.
+const NOBODY: u64 = u64::MAX;
+
+/// A PE's name among those of all trees: the tree's slot sits where a name has nothing.
+#[inline]
 fn name_of(pe: PeId) -> u64 {
-    Name { index: pe.index, generation: pe.generation }.pack() | (u64::from(pe.tree.slot) << 44)
+    pe.name.bits() | (u64::from(pe.tree.slot()) << 16)
 }
 
 macro_rules! counters {
@@ -56,12 +59,13 @@ macro_rules! counters {
             pub fn new() -> Self {
                 Self {
                     $($field: AtomicU64::new(0),)*
-                    runaway_pe: AtomicU64::new(crate::slot::NO_NAME),
+                    runaway_pe: AtomicU64::new(NOBODY),
                     runaway_reads: AtomicU64::new(0),
                     apart: core::array::from_fn(|_| Apart::new()),
                 }
             }
 
+            #[inline]
             fn of(&self, counter: Counter) -> &AtomicU64 {
                 match counter { $(Counter::$name => &self.$field,)* }
             }
@@ -91,13 +95,104 @@ impl Default for CpuStats {
 }
 
 /// The counters of all CPUs.
-pub struct Stats<E: Env>(E::Slice<CpuStats>);
+pub struct Stats<E: Env> {
+    cpus: E::Slice<CpuStats>,
+    /// Counts where there are none.
+    spare: CpuStats,
+}
 
 impl<E: Env> Stats<E> {
     pub(crate) fn new(cpus: E::Slice<CpuStats>) -> Self {
-        Self(cpus)
+        Self { cpus, spare: CpuStats::new() }
     }
 
+    /// The counters of this CPU: nobody else counts there.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included. Whoever goes on on another CPU may cost a count.
+    #[inline]
+    #[must_use]
+    pub fn here(&self) -> &CpuStats {
+        let cpu = E::cpu();
+        match self.cpus.get(cpu) {
+            Some(here) => here,
+            None => self.shared(cpu),
+        }
+    }
+
+    /// CPUs beyond those that have counters share them.
+    #[cold]
+    fn shared(&self, cpu: usize) -> &CpuStats {
+        let nth = cpu.checked_rem(self.cpus.len());
+        nth.and_then(|nth| self.cpus.get(nth)).unwrap_or(&self.spare)
+    }
+
+    /// Counts one on this CPU.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[inline]
+    pub fn count(&self, counter: Counter) {
+        self.here().count(counter);
+    }
+
+    /// Counts `n` on this CPU.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[inline]
+    pub fn add(&self, counter: Counter, n: u64) {
+        self.here().add(counter, n);
+    }
+
+    /// Counts a check of `pe` that was not frozen, in the sum of all and for the PE alone.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included. An interrupt that counts in between may cost a count.
+    pub fn count_false_positive(&self, pe: PeId) {
+        let here = self.here();
+        here.count(Counter::FalsePositives);
+        let Some(apart) = here.apart(pe) else { return };
+        let name = name_of(pe);
+        let before = if apart.pe.load(Relaxed) == name { apart.count.load(Relaxed) } else { 0 };
+        apart.pe.store(name, Relaxed);
+        apart.count.store(before.saturating_add(1), Relaxed);
+    }
+
+    /// The checks of `pe` that were not frozen: all of them, unless many PEs are polled in vain at a time.
+    /// What a CPU had no room for is in the sum of all only.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn false_positives(&self, pe: PeId) -> u64 {
+        let name = name_of(pe);
+        let places = self.all().filter_map(|cpu| cpu.apart(pe));
+        let of_pe = places.filter(|apart| apart.pe.load(Relaxed) == name);
+        of_pe.fold(0, |sum, apart| sum.saturating_add(apart.count.load(Relaxed)))
+    }
+
+    /// The sum over all CPUs.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    #[must_use]
+    pub fn sum(&self, counter: Counter) -> u64 {
+        self.all().fold(0, |sum, cpu| sum.wrapping_add(cpu.of(counter).load(Relaxed)))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &CpuStats> {
+        self.cpus.iter().chain([&self.spare])
+    }
+}
+
+impl CpuStats {
     /// Counts one.
     ///
     /// # Context
@@ -118,20 +213,8 @@ impl<E: Env> Stats<E> {
     /// Any, NMI included. An interrupt that counts in between may cost a count.
     #[inline]
     pub fn add(&self, counter: Counter, n: u64) {
-        if let Some(cpu) = self.here() {
-            let counter = cpu.of(counter);
-            counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
-        }
-    }
-
-    /// The sum over all CPUs.
-    ///
-    /// # Context
-    ///
-    /// Any.
-    #[must_use]
-    pub fn sum(&self, counter: Counter) -> u64 {
-        self.0.iter().fold(0, |sum, cpu| sum.wrapping_add(cpu.of(counter).load(Relaxed)))
+        let counter = self.of(counter);
+        counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
     /// Counts a read of the isolated PE `pe`; true once, at the [`RUNAWAY_READS`]th in a row that
@@ -143,56 +226,19 @@ impl<E: Env> Stats<E> {
     #[inline]
     #[must_use]
     pub fn count_isolated_read(&self, pe: PeId) -> bool {
-        let Some(cpu) = self.here() else { return false };
         let name = name_of(pe);
-        if cpu.runaway_pe.load(Relaxed) != name {
-            cpu.runaway_pe.store(name, Relaxed);
-            cpu.runaway_reads.store(1, Relaxed);
+        if self.runaway_pe.load(Relaxed) != name {
+            self.runaway_pe.store(name, Relaxed);
+            self.runaway_reads.store(1, Relaxed);
             return false;
         }
-        let reads = cpu.runaway_reads.load(Relaxed).saturating_add(1);
-        cpu.runaway_reads.store(reads, Relaxed);
+        let reads = self.runaway_reads.load(Relaxed).wrapping_add(1);
+        self.runaway_reads.store(reads, Relaxed);
         reads == RUNAWAY_READS
     }
 
-    /// Counts a check of `pe` that was not frozen, in the sum of all and for the PE alone.
-    ///
-    /// # Context
-    ///
-    /// Any, NMI included. An interrupt that counts in between may cost a count.
-    pub fn count_false_positive(&self, pe: PeId) {
-        self.count(Counter::FalsePositives);
-        let Some(apart) = self.here().and_then(|cpu| apart(cpu, pe)) else { return };
-        let name = name_of(pe);
-        let before = if apart.pe.load(Relaxed) == name { apart.count.load(Relaxed) } else { 0 };
-        apart.pe.store(name, Relaxed);
-        apart.count.store(before.saturating_add(1), Relaxed);
+    /// The place of a PE among those that are counted apart.
+    fn apart(&self, pe: PeId) -> Option<&Apart> {
+        self.apart.get(usize::from(pe.index() ^ pe.tree.slot()).checked_rem(APART)?)
     }
-
-    /// The checks of `pe` that were not frozen: all of them, unless many PEs are polled in vain at a time.
-    /// What a CPU had no room for is in the sum of all only.
-    ///
-    /// # Context
-    ///
-    /// Any.
-    #[must_use]
-    pub fn false_positives(&self, pe: PeId) -> u64 {
-        let name = name_of(pe);
-        let places = self.0.iter().filter_map(|cpu| apart(cpu, pe));
-        let of_pe = places.filter(|apart| apart.pe.load(Relaxed) == name);
-        of_pe.fold(0, |sum, apart| sum.saturating_add(apart.count.load(Relaxed)))
-    }
-
-    #[inline]
-    fn here(&self) -> Option<&CpuStats> {
-        let cpu = E::cpu();
-        // CPUs beyond those that have a set share them.
-        self.0.get(cpu).or_else(|| self.0.get(cpu.checked_rem(self.0.len())?))
-    }
-}
-
-/// The place of a PE among those that a CPU counts apart.
-fn apart(cpu: &CpuStats, pe: PeId) -> Option<&Apart> {
-    let place = usize::from(pe.index ^ pe.tree.slot).checked_rem(APART)?;
-    cpu.apart.get(place)
 }

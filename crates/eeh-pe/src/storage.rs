@@ -4,7 +4,7 @@
 use crate::cell::TreeCell;
 use crate::env::{Env, Memory};
 use crate::error::Need;
-use crate::latch::Entry;
+use crate::latch::LatchStorage;
 use crate::links::{DeviceLinks, LinkChunk, PeLinks};
 use crate::slot::{CHUNK, Chunk};
 use crate::stats::CpuStats;
@@ -46,14 +46,7 @@ impl<E: Memory> Reservation<E> {
 /// Memory for one PHB.
 pub struct TreeStorage<E: Env> {
     pub(crate) reservation: Reservation<E>,
-    pub(crate) map: [E::Slice<Entry>; 2],
-}
-
-impl<E: Env> TreeStorage<E> {
-    /// Address ranges that its map holds.
-    pub(crate) fn ranges(&self) -> usize {
-        self.map.iter().map(|copy| copy.len()).min().unwrap_or(0)
-    }
+    pub(crate) map: LatchStorage<E>,
 }
 
 impl<E: Memory> TreeStorage<E> {
@@ -67,7 +60,7 @@ impl<E: Memory> TreeStorage<E> {
     pub fn reserve(ranges: usize) -> Option<Self> {
         Some(Self {
             reservation: Reservation::reserve(Need { pe: true, device: true })?,
-            map: entries::<E>(ranges)?,
+            map: LatchStorage::reserve(ranges)?,
         })
     }
 }
@@ -88,7 +81,7 @@ pub struct RegistryLimits {
 /// Memory for a registry.
 pub struct RegistryStorage<E: Env> {
     pub(crate) cells: E::Slice<TreeCell<E>>,
-    pub(crate) windows: [E::Slice<Entry>; 2],
+    pub(crate) windows: LatchStorage<E>,
     pub(crate) stats: E::Slice<CpuStats>,
 }
 
@@ -113,12 +106,8 @@ impl<E: Memory> RegistryStorage<E> {
             ))
         })?;
         // A PHB has four windows at most.
-        let windows = entries::<E>(limits.phbs.saturating_mul(4))?;
-        let stats = E::slice(limits.cpus.max(1), |_| Some(CpuStats::new()))?;
+        let windows = LatchStorage::reserve(limits.phbs.saturating_mul(4))?;
+        let stats = E::slice(limits.cpus, |_| Some(CpuStats::new()))?;
         Some(Self { cells, windows, stats })
     }
-}
-
-fn entries<E: Memory>(len: usize) -> Option<[E::Slice<Entry>; 2]> {
-    Some([E::slice(len, |_| Some(Entry::new()))?, E::slice(len, |_| Some(Entry::new()))?])
 }

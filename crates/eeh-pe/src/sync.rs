@@ -4,7 +4,7 @@
 //! Three flavours with one shape, the kernel's: `core` for hosts, loom's for model checking
 //! (`cfg(eeh_loom)`), `kernel::sync` inside a kernel (`cfg(CONFIG_EEH_RUST)`). Only what all three
 //! have is offered: relaxed and acquire loads, relaxed and release stores, and
-//! read-modify-writes that are relaxed or full. A failed [`cmpxchg`](AtomicU64::cmpxchg) orders
+//! read-modify-writes that are relaxed or full, and a fence between loads. A failed [`cmpxchg`](AtomicU64::cmpxchg) orders
 //! nothing: whoever acts on what it met loads again with [`Acquire`].
 //!
 //! # Context
@@ -17,6 +17,7 @@ mod portable;
 #[cfg(not(CONFIG_EEH_RUST))]
 pub use portable::{
     Acquire, AtomicU32, AtomicU64, Full, LoadOrdering, Relaxed, Release, StoreOrdering, UpdateOrdering,
+    acquire_fence,
 };
 
 #[cfg(eeh_stores)]
@@ -39,4 +40,4 @@ pub use flavour::{LoomLock, Once, hook};
 #[path = "sync/kernel.rs"]
 mod flavour;
 #[cfg(CONFIG_EEH_RUST)]
-pub use flavour::{Acquire, AtomicU32, AtomicU64, Full, Once, Relaxed, Release};
+pub use flavour::{Acquire, AtomicU32, AtomicU64, Full, Once, Relaxed, Release, acquire_fence};

@@ -18,13 +18,15 @@
 //! nobody can touch a slot's next occupant.
 
 use crate::mutant::mutant;
+use crate::name::Name;
 use crate::sync::{Acquire, AtomicU64, Full, Release};
 
 pub(crate) const COUNT_BITS: u32 = 23;
 pub(crate) const GENERATION_BITS: u32 = 28;
 const FLAG_SHIFT: u32 = COUNT_BITS;
-const LIVE: u64 = 1 << 35;
-const GENERATION_SHIFT: u32 = 36;
+const LIVE_SHIFT: u32 = 35;
+pub(crate) const LIVE: u64 = 1 << LIVE_SHIFT;
+pub(crate) const GENERATION_SHIFT: u32 = 36;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const FLAG_MASK: u64 = 0xfff;
 
@@ -58,11 +60,17 @@ impl Snapshot {
         low_bits(self.0 & COUNT_MASK)
     }
 
-    /// True while the slot has an occupant of this generation that was not removed.
+    /// True while the slot has the occupant called `name`, not removed. The index is the caller's
+    /// to get right.
     #[inline]
-    pub(crate) fn is_live_as(self, generation: u32) -> bool {
-        // Generation and live bit lie beside each other.
-        self.0 >> (GENERATION_SHIFT - 1) == (u64_of(generation) << 1) | 1
+    pub(crate) const fn is(self, name: Name) -> bool {
+        (self.0 ^ name.bits()) >> LIVE_SHIFT == 0
+    }
+
+    /// True also when the occupant called `name` was removed.
+    #[inline]
+    pub(crate) const fn is_even_removed(self, name: Name) -> bool {
+        (self.0 ^ name.bits()) >> GENERATION_SHIFT == 0
     }
 
     #[inline]
@@ -118,13 +126,9 @@ impl Word {
     }
 
     /// Takes a reference to a live occupant; refuses when it is another, removed, or held `max` times.
-    pub(crate) fn get(&self, generation: u32, max: u32) -> Option<Snapshot> {
+    pub(crate) fn get(&self, name: Name, max: u32) -> Option<Snapshot> {
         let got = self.update(|now| {
-            let there = mutant!(
-                eeh_mutant = "get_ignores_live",
-                now.is_live_as(generation),
-                now.generation() == generation
-            );
+            let there = mutant!(eeh_mutant = "get_ignores_live", now.is(name), now.is_even_removed(name));
             if !there {
                 return Err(());
             }
@@ -163,9 +167,8 @@ impl Word {
 
     /// Removes the occupant: clears the live bit and keeps the reference of existence, which the
     /// caller puts. False when it was gone already.
-    pub(crate) fn kill(&self, generation: u32) -> bool {
-        let killed =
-            self.update(|now| if now.is_live_as(generation) { Ok(now.without_live()) } else { Err(()) });
+    pub(crate) fn kill(&self, name: Name) -> bool {
+        let killed = self.update(|now| if now.is(name) { Ok(now.without_live()) } else { Err(()) });
         killed.is_ok()
     }
 

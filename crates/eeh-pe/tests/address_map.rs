@@ -92,3 +92,45 @@ fn io_ranges_are_found_and_shown_as_such() {
     tree.map().for_each(|window, _| shown.push(window));
     assert_eq!(shown, [port]);
 }
+
+/// All sizes from one row to several leaves, upwards and downwards again, against a plain list.
+#[test]
+fn maps_of_all_sizes_agree_with_a_list() {
+    const MOST: u64 = 300;
+    let registry = registry::<Host>(1);
+    let storage = TreeStorage::reserve(usize::try_from(MOST).unwrap()).unwrap();
+    let tree = registry.tree(registry.add_phb(phb_info(0), storage).map_err(|(e, _)| e).unwrap()).unwrap();
+    // In an order that is neither sorted nor reversed; each device has five ranges.
+    let order = |n: u64| (n * 77) % MOST;
+    let mut list: Vec<(Window, eeh_pe::DeviceId)> = Vec::new();
+    let agree = |list: &[(Window, eeh_pe::DeviceId)]| {
+        for n in 0..MOST {
+            for offset in [0x100 * n, 0x100 * n + 0x7f, 0x100 * n + 0x80] {
+                let address = range(offset, 1).start;
+                let owner = list.iter().find(|(w, _)| w.start <= address && address <= w.end_inclusive);
+                assert_eq!(
+                    registry.lookup(address),
+                    owner.map(|(_, device)| *device),
+                    "{} ranges",
+                    list.len()
+                );
+            }
+        }
+    };
+    let bdfs = 0x100..0x100 + u16::try_from(MOST / 5).unwrap();
+    let devices: Vec<_> = bdfs.map(|bdf| insert(&tree, bdf, u32::from(bdf), None).device).collect();
+    for (nth, device) in (0..).zip(&devices) {
+        for n in 5 * nth..5 * nth + 5 {
+            let window = range(0x100 * order(n), 0x80);
+            tree.map().insert(window, *device).unwrap();
+            list.push((window, *device));
+        }
+        agree(&list);
+    }
+    assert_eq!(tree.map().insert(range(0x100 * MOST, 1), devices[0]), Err(MapError::Full));
+    for device in devices {
+        tree.map().remove_device(device);
+        list.retain(|(_, owner)| *owner != device);
+        agree(&list);
+    }
+}

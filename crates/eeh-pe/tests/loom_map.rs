@@ -3,6 +3,7 @@
 //! go, and never a device that the address does not belong to.
 
 // mutants: map_reader_looks_once => "a look-up went wrong"
+// mutants: map_reader_has_no_fence => "a look-up went wrong"
 // mutants: map_stores_relaxed => "a look-up went wrong"
 // mutants: map_writes_in_place => "a look-up went wrong"
 

@@ -2,7 +2,7 @@
 //! Claim: a stale handle never shows another occupant's identity, however the slot is reused
 //! while it is looked at.
 
-// mutants: peek_looks_once => "a look mixed two PEs"
+// mutants: peek_looks_before => "a look mixed two PEs"
 // mutants: identity_is_relaxed => "a look mixed two PEs"
 
 #![cfg(eeh_loom)]

@@ -87,7 +87,7 @@ pub fn dev_check_failure<P: Platform>(
 }
 
 /// Known freezes and gone devices are answered here, with few loads; the rest is out of line.
-#[inline]
+#[inline(always)]
 fn check<P: Platform>(
     platform: &P,
     registry: &Registry<P::Env>,
@@ -95,7 +95,7 @@ fn check<P: Platform>(
     address: u64,
     context: Context,
 ) -> Check {
-    let stats = registry.stats();
+    let stats = registry.stats().here();
     stats.count(Counter::TotalMmioFfs);
     if !platform.enabled() {
         return Check::Ignored;
@@ -110,7 +110,7 @@ fn check<P: Platform>(
     }
     if glance.flags.contains(PeFlags::ISOLATED) || glance.device.contains(DeviceFlags::PERM_FAILURE) {
         if stats.count_isolated_read(glance.pe) && context == Context::Normal {
-            runaway(platform, registry, device);
+            return runaway(platform, registry, device);
         }
         return Check::Known;
     }
@@ -184,12 +184,14 @@ pub(crate) fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeI
 
 /// A driver does nothing but read from a frozen device.
 #[cold]
-fn runaway<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId) {
-    let Some((device, pe)) = look(registry, device) else { return };
+#[inline(never)]
+fn runaway<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId) -> Check {
+    let Some((device, pe)) = look(registry, device) else { return Check::Known };
     let what = What::Device(DeviceEvent::Runaway { reads: eeh_pe::RUNAWAY_READS });
     let subject = Subject::Device(device.bdf, pe.number);
     let event = Event { phb: pe.phb, recovery: None, subject, what };
     platform.observer().event(platform.now(), &event);
+    Check::Known
 }
 
 /// Queues a recovery of a PE whatever its state, and wakes the worker. C: `eeh_force_recover`

@@ -64,6 +64,12 @@ macro_rules! atomic {
 atomic!(AtomicU64, u64, "64 bits shared between CPUs.");
 atomic!(AtomicU32, u32, "32 bits shared between CPUs.");
 
+/// Orders the loads before it, whatever their order, before the loads after it.
+#[inline]
+pub fn acquire_fence() {
+    kernel::sync::barrier::smp_rmb();
+}
+
 /// A cell written once, then read by everyone without a lock.
 pub struct Once<T>(SetOnce<T>);
 

@@ -72,6 +72,12 @@ impl UpdateOrdering for Full {
     const ORDER: imp::Ordering = imp::Ordering::AcqRel;
 }
 
+/// Orders the loads before it, whatever their order, before the loads after it.
+#[inline]
+pub fn acquire_fence() {
+    imp::fence(imp::Ordering::Acquire);
+}
+
 macro_rules! atomic {
     ($name:ident, $int:ty, $doc:literal) => {
         #[doc = $doc]
