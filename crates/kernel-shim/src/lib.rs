@@ -34,6 +34,8 @@ mod pci;
 mod pci_core;
 mod phb;
 mod phbs;
+#[cfg(CONFIG_RUST_DEBUG_ASSERTIONS)]
+mod plant;
 mod platform;
 mod powernv;
 mod presence;

@@ -72,7 +72,7 @@ extern "C" fn setup(text: *mut c_char) -> c_int {
 
 /// C: `struct obs_kernel_param`
 #[repr(C)]
-struct SetupEntry {
+pub(crate) struct SetupEntry {
     text: *const c_char,
     setup: extern "C" fn(*mut c_char) -> c_int,
     early: c_int,
@@ -81,8 +81,15 @@ struct SetupEntry {
 // SAFETY: never written, and what it points to is static.
 unsafe impl Sync for SetupEntry {}
 
+impl SetupEntry {
+    /// A function that takes what stands behind `text` in the kernel's command line.
+    pub(crate) const fn new(text: &'static CStr, setup: extern "C" fn(*mut c_char) -> c_int) -> Self {
+        Self { text: text.as_ptr().cast(), setup, early: 0 }
+    }
+}
+
 /// C: `__setup("eeh=", eeh_setup)`
 #[used(compiler)]
 // SAFETY: the section holds entries of this layout, which are read at boot and then thrown away.
 #[unsafe(link_section = ".init.setup")]
-static SETUP: SetupEntry = SetupEntry { text: c"eeh=".as_ptr().cast(), setup, early: 0 };
+static SETUP: SetupEntry = SetupEntry::new(c"eeh=", setup);
