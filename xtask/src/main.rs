@@ -13,6 +13,7 @@ mod loom;
 mod mutants;
 mod no_std;
 mod process;
+mod qemu;
 mod report;
 mod sim;
 mod stages;
@@ -64,6 +65,8 @@ enum Task {
     Sim(sim::Options),
     /// Builds, boots and tests a ppc64le Linux with this project as its EEH
     Kernel(kernel::Kernel),
+    /// Builds a QEMU whose PCI host bridges freeze PEs
+    Qemu(qemu::Qemu),
     /// House rules: licence lines, dependency graph, file length, mutants and their tests, ...
     Tidy,
 }
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Task::Stores => one("stores", || stores::run(&ctx)),
         Task::Bench(options) => one("bench", || bench::run(&ctx, &options)),
         Task::Sim(options) => one("sim", || sim::run(&ctx, &options)),
+        Task::Qemu(qemu) => one("qemu", || qemu::run(&ctx, &qemu)),
         Task::Kernel(kernel) => one("kernel", || kernel::run(&ctx, &kernel)),
         Task::Tidy => one("tidy", || tidy::run(&ctx)),
     };

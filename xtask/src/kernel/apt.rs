@@ -29,6 +29,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) suites: &'a [&'a str],
     /// Another architecture than this machine's; nothing counts as installed then.
     pub(crate) foreign: Option<&'a str>,
+    /// Sources instead of packages.
+    pub(crate) source: bool,
 }
 
 impl<'a> Archive<'a> {
@@ -39,10 +41,11 @@ impl<'a> Archive<'a> {
             std::fs::create_dir_all(dir.join(sub))?;
         }
         let arch = sources.foreign.map_or_else(String::new, |arch| format!(" arch={arch}"));
+        let kind = if sources.source { "deb-src" } else { "deb" };
         let lines: String = sources
             .suites
             .iter()
-            .map(|suite| format!("deb [signed-by={KEYRING}{arch}] {MIRROR} {suite} main\n"))
+            .map(|suite| format!("{kind} [signed-by={KEYRING}{arch}] {MIRROR} {suite} main\n"))
             .collect();
         write_if_changed(&dir.join("sources.list"), lines.as_bytes())?;
         write_if_changed(&dir.join("apt.conf"), configuration(&dir, sources.foreign).as_bytes())?;
@@ -106,6 +109,25 @@ impl<'a> Archive<'a> {
         }
         debs.sort();
         Ok(debs)
+    }
+
+    /// The versions of a source package that the archive has.
+    pub(crate) fn source_versions(&self, package: &str) -> Fallible<Vec<String>> {
+        let out = self.command("apt-cache").args(["showsrc", package]).output()?;
+        Ok(String::from_utf8_lossy(&out.stdout)
+            .lines()
+            .filter_map(|line| line.strip_prefix("Version: ").map(|version| version.trim().to_owned()))
+            .collect())
+    }
+
+    /// Downloads the archive of a source package, `NAME=VERSION`, into `dir`. The mirror may still have it
+    /// when the package's other files are gone, so what counts is the file, not apt's exit code.
+    pub(crate) fn tarball(&self, wanted: &str, dir: &Path) -> Fallible<()> {
+        let log = self.cache.log("apt-source")?;
+        let mut command = self.command("apt-get");
+        command.args(["source", "--download-only", "--tar-only", wanted]).current_dir(dir);
+        process::run_to(&log, &mut command, LIMIT, &mut |_| ())?;
+        Ok(())
     }
 
     /// Downloads one package of one version into `debs/`.

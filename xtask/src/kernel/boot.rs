@@ -7,13 +7,13 @@ use std::time::Instant;
 use super::build::{Kernel, say};
 use super::cache::Cache;
 use super::guest::Guest;
-use super::machine::{self, Boot, Files, Machine};
+use super::machine::{self, Boot, Files, Machine, Qemu};
 use super::{Options, fetch, initramfs};
 use crate::context::{Context, Fallible};
 
 /// What a boot needs beside the kernel.
 pub(crate) struct Rig {
-    qemu: PathBuf,
+    qemu: Qemu,
     initramfs: PathBuf,
     runs: PathBuf,
     image: PathBuf,
@@ -22,7 +22,8 @@ pub(crate) struct Rig {
 impl Rig {
     /// Fetches what is missing and packs the guest's root.
     pub(crate) fn new(ctx: &Context, cache: &Cache, options: &Options, kernel: &Kernel) -> Fallible<Self> {
-        let qemu = fetch::qemu(cache, options.offline)?;
+        let packaged = fetch::qemu(cache, options.offline)?;
+        let qemu = Qemu { packaged, freezing: crate::qemu::built(ctx, cache)? };
         let userland = fetch::userland(cache, options.offline)?;
         let runs = cache.dir(format!("run/{}-{}", options.variant.name(), options.config.name()))?;
         let archive = runs.join("initramfs.gz");

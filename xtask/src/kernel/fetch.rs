@@ -77,7 +77,7 @@ fn debian_source(cache: &Cache, offline: bool) -> Fallible<()> {
 }
 
 fn new_suites(cache: &Cache, offline: bool) -> Fallible<Archive<'_>> {
-    Archive::new(cache, &Sources { name: "new", suites: &NEW_SUITES, foreign: None }, offline)
+    Archive::new(cache, &Sources { name: "new", suites: &NEW_SUITES, foreign: None, source: false }, offline)
 }
 
 /// The package holds a compressed tar.
@@ -189,7 +189,7 @@ pub(crate) fn qemu(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
     let at = cache.path("tools/qemu");
     if !at.join("usr/bin/qemu-system-ppc64").exists() {
         let suites = ["bookworm", QEMU_RELEASE];
-        let sources = Sources { name: "qemu", suites: &suites, foreign: None };
+        let sources = Sources { name: "qemu", suites: &suites, foreign: None, source: false };
         let packages = ["qemu-system-ppc", "qemu-system-data"];
         or_missing(installed(cache, &sources, (&packages, Some(QEMU_RELEASE)), &at, offline))?;
     }
@@ -200,7 +200,7 @@ pub(crate) fn qemu(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
 pub(crate) fn userland(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
     let at = cache.path("tools/ppc64el");
     if !at.join("bin/busybox").exists() {
-        let sources = Sources { name: "ppc64el", suites: &["bookworm"], foreign: Some("ppc64el") };
+        let sources = Sources { name: "ppc64el", suites: &["bookworm"], foreign: Some("ppc64el"), source: false };
         or_missing(installed(cache, &sources, (&USERLAND, None), &at, offline))?;
     }
     Ok(at)

@@ -119,13 +119,33 @@ pub(crate) struct Boot<'a> {
     pub(crate) memory: u32,
 }
 
+/// The program that is the machine.
+pub(crate) struct Qemu {
+    /// The packaged one, unpacked; its firmware serves both.
+    pub(crate) packaged: PathBuf,
+    /// The one whose host bridges freeze, if it was built.
+    pub(crate) freezing: Option<PathBuf>,
+}
+
+impl Qemu {
+    fn command(&self) -> Command {
+        let mut command = if let Some(program) = &self.freezing {
+            Command::new(program)
+        } else {
+            let mut command = Command::new(self.packaged.join("usr/bin/qemu-system-ppc64"));
+            let libraries = ["usr/lib", "lib"].map(|dir| self.packaged.join(dir).join("x86_64-linux-gnu"));
+            let libraries: Vec<String> = libraries.iter().map(|dir| dir.display().to_string()).collect();
+            command.env("LD_LIBRARY_PATH", libraries.join(":"));
+            command
+        };
+        command.arg("-L").arg(self.packaged.join("usr/share/qemu"));
+        command
+    }
+}
+
 /// QEMU's command line, with the console on standard input and output.
-pub(crate) fn command(qemu: &Path, boot: &Boot<'_>, files: &Files) -> Command {
-    let mut command = Command::new(qemu.join("usr/bin/qemu-system-ppc64"));
-    let libraries = ["usr/lib", "lib"].map(|dir| qemu.join(dir).join("x86_64-linux-gnu"));
-    let libraries: Vec<String> = libraries.iter().map(|dir| dir.display().to_string()).collect();
-    command.env("LD_LIBRARY_PATH", libraries.join(":"));
-    command.arg("-L").arg(qemu.join("usr/share/qemu"));
+pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
+    let mut command = qemu.command();
     command.args(["-M", boot.machine.name(), "-smp", "2", "-accel", "tcg,thread=multi", "-no-reboot"]);
     command.args(["-m", &boot.memory.to_string(), "-display", "none", "-vga", "none", "-nic", "none"]);
     command.args(["-monitor", "none", "-serial", "chardev:console"]);

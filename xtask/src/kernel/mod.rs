@@ -3,14 +3,14 @@
 //!
 //! Everything fetched and built is kept in a cache outside the repository; see `cache`.
 
-mod apt;
+pub(crate) mod apt;
 mod boot;
-mod build;
-mod cache;
+pub(crate) mod build;
+pub(crate) mod cache;
 mod cases;
 mod config;
 mod edits;
-mod fetch;
+pub(crate) mod fetch;
 mod guest;
 mod initramfs;
 mod machine;
@@ -18,7 +18,7 @@ mod measure;
 mod objects;
 mod size;
 mod test;
-mod tools;
+pub(crate) mod tools;
 mod trace;
 mod tree;
 mod walk;
