@@ -200,7 +200,8 @@ pub(crate) fn qemu(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
 pub(crate) fn userland(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
     let at = cache.path("tools/ppc64el");
     if !at.join("bin/busybox").exists() {
-        let sources = Sources { name: "ppc64el", suites: &["bookworm"], foreign: Some("ppc64el"), source: false };
+        let sources =
+            Sources { name: "ppc64el", suites: &["bookworm"], foreign: Some("ppc64el"), source: false };
         or_missing(installed(cache, &sources, (&USERLAND, None), &at, offline))?;
     }
     Ok(at)
