@@ -6,6 +6,7 @@ pub use kernel::sync::atomic::{Acquire, Full, Relaxed, Release};
 use kernel::sync::SetOnce;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::ordering;
+use kernel::sync::barrier::{Read, smp_mb};
 
 macro_rules! atomic {
     ($name:ident, $int:ty, $doc:literal) => {
@@ -67,7 +68,7 @@ atomic!(AtomicU32, u32, "32 bits shared between CPUs.");
 /// Orders the loads before it, whatever their order, before the loads after it.
 #[inline]
 pub fn acquire_fence() {
-    kernel::sync::barrier::smp_rmb();
+    smp_mb(Read);
 }
 
 /// A cell written once, then read by everyone without a lock.
