@@ -21,18 +21,27 @@ pub(crate) fn configure(
     (variant, config): (Variant, Config),
     make: &mut Command,
 ) -> Fallible<()> {
+    let more = if variant == Variant::Rust { "CONFIG_EEH_RUST=y\n" } else { "" };
+    let log = cache.log(&format!("config-{}-{}", variant.name(), config.name()))?;
+    with(ctx, &log, tree, (config, more), make)
+}
+
+/// The fragments of a configuration, and `more` wishes that override them.
+pub(crate) fn with(
+    ctx: &Context,
+    log: &Path,
+    tree: &Tree,
+    (config, more): (Config, &str),
+    make: &mut Command,
+) -> Fallible<()> {
     let read = |name: &str| std::fs::read_to_string(ctx.root.join("kernel/config").join(name));
-    let mut wanted = read("base.config")? + &read(&format!("{}.config", config.name()))?;
-    if variant == Variant::Rust {
-        wanted += "CONFIG_EEH_RUST=y\n";
-    }
+    let wanted = read("base.config")? + &read(&format!("{}.config", config.name()))? + more;
     let fragment = tree.dir.join(".eeh-config");
     let new = write_if_changed(&fragment, wanted.as_bytes())?;
     let done = tree.dir.join(".config");
     if new || !done.exists() {
         make.arg(format!("KCONFIG_ALLCONFIG={}", fragment.display())).arg("allnoconfig");
-        let log = cache.log(&format!("config-{}-{}", variant.name(), config.name()))?;
-        let run = process::run_to(&log, make, LIMIT, &mut |_| ())?;
+        let run = process::run_to(log, make, LIMIT, &mut |_| ())?;
         if !run.ok() {
             let _ = std::fs::remove_file(&fragment);
             return Err(format!("configuring failed; log {}", log.display()).into());

@@ -31,7 +31,7 @@ struct EditFile {
     edit: Vec<Edit>,
 }
 
-/// One change. Exactly one of `replace`, `before` and `after`.
+/// One change: `replace`, or `before` or `after` or both.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Edit {
@@ -128,9 +128,11 @@ fn change(text: &str, edit: &Edit) -> Result<String, String> {
     }
     let new = match (&edit.replace, &edit.before, &edit.after) {
         (Some(new), None, None) => new.clone(),
-        (None, Some(new), None) => format!("{new}{find}"),
-        (None, None, Some(new)) => format!("{find}{new}"),
-        _ => return Err("wants one of replace, before and after".to_owned()),
+        (None, before, after) if before.is_some() || after.is_some() => {
+            let text = |of: &Option<String>| of.clone().unwrap_or_default();
+            format!("{}{find}{}", text(before), text(after))
+        }
+        _ => return Err("wants either replace, or before or after".to_owned()),
     };
     Ok(text.replacen(find, &new, 1))
 }
@@ -174,8 +176,10 @@ mod tests {
         let after = Edit { after: Some("2".into()), replace: None, ..edit("b", "") };
         assert_eq!(change("abc", &before).as_deref(), Ok("a1bc"));
         assert_eq!(change("abc", &after).as_deref(), Ok("ab2c"));
-        let both = Edit { after: Some("2".into()), ..edit("b", "x") };
-        assert!(change("abc", &both).is_err());
+        let both = Edit { before: Some("1".into()), ..after };
+        assert_eq!(change("abc", &both).as_deref(), Ok("a1b2c"));
+        assert!(change("abc", &Edit { after: Some("2".into()), ..edit("b", "x") }).is_err());
+        assert!(change("abc", &Edit { replace: None, ..edit("b", "") }).is_err());
     }
 
     #[test]

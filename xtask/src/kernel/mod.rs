@@ -16,6 +16,7 @@ mod initramfs;
 mod machine;
 mod measure;
 mod objects;
+mod same_text;
 mod size;
 mod test;
 pub(crate) mod tools;
@@ -68,6 +69,11 @@ enum Task {
     },
     /// Builds, and looks at the objects: what any context reaches, exports, registers, sizes
     Objects {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Compiles the C EEH in an edited and in an unedited tree: the edits change nothing of it
+    SameText {
         #[command(flatten)]
         options: Options,
     },
@@ -200,6 +206,7 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             let kernel = build::build(ctx, cache, options, &["vmlinux"])?;
             objects::check(ctx, &kernel.tree, &mut findings)?;
         }
+        Task::SameText { options } => return same_text::run(ctx, cache, options),
         Task::Test { options, machine, only, short } => {
             let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
             return test::run(ctx, cache, options, (machines, only, *short));

@@ -11,7 +11,8 @@ use super::Variant;
 use crate::context::Fallible;
 use crate::report::Findings;
 
-const C_OBJECTS: [&str; 8] = [
+/// Objects of the C EEH, below `arch/powerpc`.
+pub(crate) const C_OBJECTS: [&str; 8] = [
     "kernel/eeh",
     "kernel/eeh_cache",
     "kernel/eeh_driver",

@@ -50,6 +50,20 @@ pub(crate) fn prepare(
     Ok(Tree { dir, written })
 }
 
+/// A tree to compare what the C files become: as fetched, or with the edits and Kbuild's files of ours.
+pub(crate) fn plain(ctx: &Context, cache: &Cache, source: &Source, edit: bool) -> Fallible<Tree> {
+    let linux = ctx.root.join("crates/kernel-shim/linux");
+    let dirs: &[PathBuf] = if edit { &[linux.join("edits")] } else { &[] };
+    let edited = edits::plan(&source.dir, dirs, Config::Speed.name())?;
+    let dir = cache.dir("build")?.join(if edit { "plain-edited" } else { "plain" });
+    link(source, &dir)?;
+    let mut written = edits::install(&source.dir, &dir, &edited)?;
+    if edit {
+        written += mirror(&linux.join("eeh-rs"), &dir.join(PLACE), &[])?;
+    }
+    Ok(Tree { dir, written })
+}
+
 /// A copy of the source that shares its files.
 fn link(source: &Source, dir: &Path) -> Fallible<()> {
     let wanted = format!("{} {}\n", source.version, source.dir.display());
