@@ -3,7 +3,7 @@
 
 use crate::budget::Budget;
 use crate::cell::{pack_pe, unpack_pe};
-use crate::device::{DeviceInfo, PeSpec, VfInfo};
+use crate::device::{DeviceInfo, PeSpec};
 use crate::env::{Env, max_holds};
 use crate::error::{InsertError, Need, Refused};
 use crate::flags::{PeFlags, PeType};
@@ -75,7 +75,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
             self.join(index);
         }
         if let Some(links) = self.inner.pes.get_mut(index) {
-            links.vf = info.physfn.map(|physfn| VfInfo { bdf: info.bdf, physfn });
+            links.vf = info.physfn.map(|_| (device, *info));
         }
         self.clear_invalid_upwards(index);
         let pe = self.pe_name(index).ok_or(InsertError::Gone)?;

@@ -2,7 +2,7 @@
 //! The part of PEs and devices that lives inside the tree's lock.
 
 use crate::budget::Budget;
-use crate::device::{DeviceInfo, VfInfo};
+use crate::device::DeviceInfo;
 use crate::env::Env;
 use crate::name::Name;
 use crate::request::{Errand, Request};
@@ -66,8 +66,8 @@ pub(crate) struct PeLinks {
     pub(crate) request: Option<Request>,
     /// The same, and nobody waits.
     pub(crate) errand: Option<Errand>,
-    /// Of a virtual function's PE: which function, and whose, also while it has no device.
-    pub(crate) vf: Option<VfInfo>,
+    /// Of a virtual function's PE: its function as it was probed last, also while it is not there.
+    pub(crate) vf: Option<(Name, DeviceInfo)>,
 }
 
 /// A device's part.

@@ -85,8 +85,16 @@ impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
 
     /// The virtual function that it is for, also while that is not there.
     #[must_use]
-    pub const fn vf(&self) -> Option<VfInfo> {
-        self.links.vf
+    pub fn vf(&self) -> Option<VfInfo> {
+        let (_, info) = self.links.vf?;
+        Some(VfInfo { bdf: info.bdf, physfn: info.physfn? })
+    }
+
+    /// That function as it was probed last, and its handle then.
+    #[must_use]
+    pub fn vf_device(&self) -> Option<(DeviceId, &'g DeviceInfo)> {
+        let (name, info) = self.links.vf.as_ref()?;
+        Some((self.guard.id.device(*name), info))
     }
 
     /// The PE above it; none above the PHB's own.

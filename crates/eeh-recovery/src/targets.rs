@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Copies of what firmware is told, made under the lock and used without it.
 
-use eeh_pe::{DeviceInfo, DeviceRef, Env, PeRef, PeType, PeView, Tree, TreeGuard};
+use eeh_pe::{DeviceFlags, DeviceId, DeviceInfo, DeviceRef, Env, PeRef, PeType, PeView, Tree, TreeGuard};
 
 use crate::{DeviceTarget, PeTarget, PhbTarget, ResetPoint};
 
@@ -23,12 +23,15 @@ pub(crate) fn pe_target<E: Env>(phb: PhbTarget, pe: PeRef<'_, '_, E>) -> PeTarge
 
 /// A borrowed device.
 pub(crate) fn device_target<E: Env>(phb: PhbTarget, device: DeviceRef<'_, '_, E>) -> DeviceTarget {
-    let info: &DeviceInfo = device.info();
+    target_of(phb, device.id(), device.info(), device.flags())
+}
+
+fn target_of(phb: PhbTarget, device: DeviceId, info: &DeviceInfo, flags: DeviceFlags) -> DeviceTarget {
     DeviceTarget {
-        device: device.id(),
+        device,
         phb,
         bdf: info.bdf,
-        flags: device.flags(),
+        flags,
         pcie_cap: info.pcie_cap,
         aer_cap: info.aer_cap,
         af_cap: info.af_cap,
@@ -73,7 +76,9 @@ pub(crate) fn reset_point<E: Env>(
         return Some(ResetPoint::Phb);
     }
     if pe.kind().contains(PeType::VF) {
-        return Some(ResetPoint::Function(device_target(phb, pe.devices().next()?)));
+        // Also when it was removed for the reset, and is no device at this moment.
+        let (device, info) = pe.vf_device()?;
+        return Some(ResetPoint::Function(target_of(phb, device, info, info.flags)));
     }
     if bus == root_bus {
         return Some(ResetPoint::RootBus);

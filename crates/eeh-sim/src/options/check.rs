@@ -22,7 +22,10 @@ pub(crate) fn function<'a>(
 ) -> Result<&'a FunctionSpec, SimError> {
     phb(machine, option, address.phb)?;
     let missing = || SimError::NoDevice { option, address, hint: suggest::device(machine, address) };
-    machine.function(address.phb, address.bdf).ok_or_else(missing)
+    let (number, bdf) = (address.phb, address.bdf);
+    // A virtual function may come later: it is like its physical function.
+    let virtually = || machine.phb(number)?.physical_function(bdf);
+    machine.function(number, bdf).or_else(virtually).ok_or_else(missing)
 }
 
 /// Why a function cannot be broken.

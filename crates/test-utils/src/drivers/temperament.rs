@@ -9,7 +9,7 @@ use super::span::{BadDuration, parse_duration, show_duration};
 use super::step::{Step, Steps, UnknownStep};
 
 /// The words a temperament is made of, with their meaning.
-pub const WORDS: [(&str, &str); 14] = [
+pub const WORDS: [(&str, &str); 15] = [
     ("none", "no driver is bound"),
     ("aware", "the driver has error handlers"),
     ("unaware", "the driver has none: recovery removes the device and adds it again"),
@@ -23,6 +23,7 @@ pub const WORDS: [(&str, &str); 14] = [
     ("mmio=STEP", "the step reads a register of the device"),
     ("refreeze", "resume touches a register that freezes the PE again, once"),
     ("adds[=STEP]", "the step adds a function to the device's slot (default slot_reset)"),
+    ("vfs[=STEP]", "the step switches virtual functions on, or off when they are on (default slot_reset)"),
     ("removes[=STEP]", "the step removes that function, or a sibling of the device (default slot_reset)"),
 ];
 
@@ -55,6 +56,8 @@ pub struct Temperament {
     pub adds: Option<Step>,
     /// The step that removes one.
     pub removes: Option<Step>,
+    /// Steps that switch virtual functions on or off.
+    pub vfs: Steps,
 }
 
 /// What is wrong with the text of a temperament.
@@ -110,6 +113,7 @@ impl Temperament {
             "hang" => self.hangs = self.hangs.with(step("hang")?),
             "die" => self.dies = self.dies.with(step("die")?),
             "mmio" => self.mmio = self.mmio.with(step("mmio")?),
+            "vfs" => self.vfs = self.vfs.with(value.map_or(Ok(Step::SlotReset), str::parse)?),
             "adds" => self.adds = Some(value.map_or(Ok(Step::SlotReset), str::parse)?),
             "removes" => self.removes = Some(value.map_or(Ok(Step::SlotReset), str::parse)?),
             _ => self.apply_plain(name, value)?,
@@ -150,6 +154,7 @@ impl Temperament {
             .or_else(|| of("hang", self.hangs))
             .or_else(|| of("die", self.dies))
             .or_else(|| of("mmio", self.mmio))
+            .or_else(|| of("vfs", self.vfs))
             .or_else(|| at("adds", self.adds))
             .or_else(|| at("removes", self.removes))
             .or_else(|| self.thaws.then(|| "can-recover".to_owned()))
@@ -210,7 +215,13 @@ impl fmt::Display for Temperament {
         ];
         words.extend(plain.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()));
         words.extend(self.slow.map(|span| format!("slow={}", show_duration(span))));
-        let sets = [("fail", self.fails), ("hang", self.hangs), ("die", self.dies), ("mmio", self.mmio)];
+        let sets = [
+            ("fail", self.fails),
+            ("hang", self.hangs),
+            ("die", self.dies),
+            ("mmio", self.mmio),
+            ("vfs", self.vfs),
+        ];
         for (word, steps) in sets {
             words.extend(steps.iter().map(|step| format!("{word}={step}")));
         }
@@ -232,6 +243,7 @@ mod tests {
             "unaware,slow=2s",
             "refreeze,slow=250ms,fail=slot_reset,hang=resume,die=error_detected,mmio=mmio_enabled",
             "adds=slot_reset,removes=resume",
+            "vfs=error_detected,vfs=slot_reset",
         ] {
             let temperament: Temperament = text.parse().expect(text);
             assert_eq!(temperament.to_string(), text);

@@ -49,6 +49,8 @@ pub(crate) struct Caps {
     pub(crate) af: u16,
     /// Power management.
     pub(crate) pm: u16,
+    /// SR-IOV.
+    pub(crate) sriov: u16,
 }
 
 /// The changeable registers of a function, sorted by offset; shared by functions that look alike.

@@ -34,6 +34,8 @@ pub(crate) struct Fabric {
     /// Functions on the root bus.
     pub roots: Vec<Index>,
     pub root_bus: u8,
+    /// Functions that can show virtual ones.
+    pub pfs: Vec<Index>,
     /// `(home BDF, index)`, sorted.
     homes: Vec<(u16, Index)>,
 }
@@ -41,7 +43,10 @@ pub(crate) struct Fabric {
 impl Fabric {
     pub(crate) fn new(spec: &PhbSpec, layouts: &mut Layouts) -> Self {
         let functions: Vec<_> = spec.functions.iter().map(|f| Function::new(f, layouts.of(f))).collect();
-        let mut fabric = Self { functions, roots: Vec::new(), root_bus: 0, homes: Vec::new() };
+        let with_sriov =
+            |(i, f): (usize, &Function)| (f.config.layout().caps.sriov != 0).then_some(i as Index);
+        let pfs = functions.iter().enumerate().filter_map(with_sriov).collect();
+        let mut fabric = Self { functions, roots: Vec::new(), root_bus: 0, pfs, homes: Vec::new() };
         fabric.wire();
         fabric
     }

@@ -84,6 +84,8 @@ pub(crate) struct Function {
     pub resets: Resets,
     /// How often it was plugged in again.
     pub pushes: u32,
+    /// Virtual functions that it shows.
+    pub vfs: u16,
     pub registers: [u32; REGISTER_FILE],
 }
 
@@ -108,6 +110,7 @@ impl Function {
             link_up_at: Time::ZERO,
             resets: Resets::default(),
             pushes: 0,
+            vfs: 0,
             registers: [0; REGISTER_FILE],
         }
     }

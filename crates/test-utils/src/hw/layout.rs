@@ -198,6 +198,7 @@ impl Builder<'_> {
     }
 
     fn sriov(&mut self, at: u16) {
+        self.caps.sriov = at;
         self.reg(at + 8, 0x1f, 0, 0);
         self.reg(at + 0x10, 0xffff, 0, 0);
         self.reg(at + 0x20, u32::MAX, 0, 1);

@@ -33,6 +33,7 @@ mod phb;
 mod platform;
 mod query;
 mod resets;
+mod sriov;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -169,6 +169,7 @@ impl Phb {
         let (answer, alarm) = {
             let mut s = self.lock();
             let answer = f(&mut s, now);
+            s.sync_vfs();
             (answer, core::mem::take(&mut s.alarm))
         };
         if alarm

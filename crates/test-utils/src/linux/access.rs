@@ -125,6 +125,10 @@ impl DeviceIo for Io<'_> {
 
     fn answers(&self) -> bool {
         let identity = self.device.identity();
+        if identity.physfn.is_some() {
+            // A virtual function has no vendor ID.
+            return self.linux.config_read(self.device, COMMAND, 4) != ALL_ONES;
+        }
         self.linux.config_read(self.device, 0, 2) == u32::from(identity.vendor)
     }
 

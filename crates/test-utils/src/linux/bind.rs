@@ -85,6 +85,8 @@ impl SimLinux {
             guard.lose();
             return Err(Died);
         }
+        // A driver takes its virtual functions along. C: `pci_disable_sriov`
+        self.disable_vfs(device).await?;
         driver.remove(&Io::new(self, device));
         device.set_driver(None);
         Ok(())

@@ -236,7 +236,10 @@ fn with_spares(
     for (at, temperament) in temperaments {
         let phb = spec.phbs.iter_mut().find(|phb| phb.number == at.phb);
         let phb = phb.ok_or(BootError::NoDevice(*at))?;
-        let function = phb.function(at.bdf).ok_or(BootError::NoDevice(*at))?;
+        // A virtual function may come later.
+        let Some(function) = phb.function(at.bdf).or_else(|| phb.physical_function(at.bdf)) else {
+            return Err(BootError::NoDevice(*at));
+        };
         if function.is_bridge() {
             return Err(BootError::Bridge(*at));
         }

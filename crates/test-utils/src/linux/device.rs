@@ -2,7 +2,7 @@
 //! A device of simulated Linux: `struct pci_dev`.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use eeh_pe::{Bdf, DeviceId};
@@ -58,6 +58,7 @@ pub struct SimDevice {
     irq_depth: AtomicI32,
     uevents: AtomicU32,
     saved: Mutex<Option<[u32; 16]>>,
+    vfs: AtomicU16,
     gone: AtomicBool,
 }
 
@@ -76,6 +77,7 @@ impl SimDevice {
             irq_depth: AtomicI32::new(0),
             uevents: AtomicU32::new(0),
             saved: Mutex::new(None),
+            vfs: AtomicU16::new(0),
             gone: AtomicBool::new(false),
         }
     }
@@ -178,6 +180,16 @@ impl SimDevice {
 
     pub(super) fn count_uevent(&self) {
         self.uevents.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Virtual functions that it has. C: `pci_num_vf`
+    #[must_use]
+    pub fn vfs(&self) -> u16 {
+        self.vfs.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_vfs(&self, count: u16) {
+        self.vfs.store(count, Ordering::Release);
     }
 
     /// What `pci_save_state` saved, until it is restored; `saved` replaces it.

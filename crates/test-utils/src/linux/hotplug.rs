@@ -103,29 +103,6 @@ impl SimLinux {
         Ok(self.attach(&self.device(phb, bdf)?).await?)
     }
 
-    /// `echo N > sriov_numvfs`, as far as locks go: the driver configures its functions under its
-    /// `device_lock`, and within it the PCI core adds or removes them under the rescan lock. Answers
-    /// whether there was a driver to ask. C: `sriov_numvfs_store`
-    ///
-    /// # Errors
-    ///
-    /// No such device.
-    pub async fn write_numvfs(&self, phb: u32, bdf: Bdf) -> Result<bool, HotplugError> {
-        const CONFIGURES: Duration = Duration::from_millis(100);
-        const ADDS: Duration = Duration::from_millis(20);
-        let device = self.device(phb, bdf)?;
-        let lock = device.device_lock().lock().await;
-        if device.is_gone() || device.driver().is_none() {
-            return Ok(false);
-        }
-        self.pace().sleep(CONFIGURES).await;
-        let rescan = self.rescan_lock().lock().await;
-        self.pace().sleep(ADDS).await;
-        drop(rescan);
-        drop(lock);
-        Ok(true)
-    }
-
     /// A card is pulled without warning: the hardware is gone at once, Linux notices when its
     /// hotplug driver removes the device.
     ///

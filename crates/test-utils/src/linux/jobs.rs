@@ -63,6 +63,9 @@ impl SimLinux {
             guard.lose();
             return JobAnswer::Died;
         }
+        if step == Step::SlotReset {
+            self.restore_vfs(device);
+        }
         self.meddle(device, &driver, step).await;
         JobAnswer::Reported(driver.handle(step, &Io::new(self, device)))
     }
@@ -73,6 +76,10 @@ impl SimLinux {
         let temper = driver.temper();
         let Some(phb) = device.phb() else { return };
         let Some(hardware) = self.hardware(device.phb_number()) else { return };
+        if temper.vfs.has(step) {
+            // A driver that dies in its probe or remove takes the caller down in Linux.
+            let _ = self.toggle_vfs(device).await;
+        }
         if temper.removes == Some(step)
             && let Some(sibling) = self.sibling(&phb, device)
         {

@@ -25,14 +25,14 @@ const CLASS_ISA_BRIDGE: u32 = 0x0601;
 const MASTER: u32 = 4;
 
 /// Configuration space of one function, read as EEH's probe reads it.
-struct Config<'a> {
-    linux: &'a SimLinux,
-    phb: &'a SimPhb,
-    bdf: Bdf,
+pub(super) struct Config<'a> {
+    pub(super) linux: &'a SimLinux,
+    pub(super) phb: &'a SimPhb,
+    pub(super) bdf: Bdf,
 }
 
 impl Config<'_> {
-    fn read(&self, offset: u16, size: u8) -> u32 {
+    pub(super) fn read(&self, offset: u16, size: u8) -> u32 {
         self.linux.raw_config_read(self.phb, self.bdf, offset, size)
     }
 
@@ -58,7 +58,7 @@ impl Config<'_> {
     }
 
     /// C: `pnv_eeh_find_ecap`
-    fn extended(&self, id: u32) -> u16 {
+    pub(super) fn extended(&self, id: u32) -> u16 {
         let mut at = 0x100;
         for _ in 0..480 {
             let header = self.read(at, 4);
@@ -86,7 +86,9 @@ impl SimLinux {
         if identity.class >> 8 == CLASS_ISA_BRIDGE {
             return;
         }
-        let wired = spec.and_then(|f| f.pe);
+        // A virtual function's is given out when it is switched on.
+        let given = || identity.physfn.and_then(|_| self.hardware(device.phb_number())?.pe_of(identity.bdf));
+        let wired = spec.and_then(|f| f.pe).or_else(given);
         let number = match self.back_end().probe(phb.firmware(), identity.bdf, wired) {
             Ok(Some(number)) => number,
             Ok(None) => return,
@@ -116,9 +118,15 @@ impl SimLinux {
         saved: [u32; 16],
     ) -> Result<DeviceId, String> {
         let tree = self.registry().tree(phb.tree()).ok_or("its PHB is gone")?;
-        let above = phb.bridge_to(info.bdf.bus()).and_then(|bridge| bridge.eeh());
+        // The PE of a virtual function is below that of its physical function.
+        let above = match info.physfn {
+            Some(physfn) => phb.device(physfn),
+            None => phb.bridge_to(info.bdf.bus()),
+        };
+        let above = above.and_then(|device| device.eeh());
         let parent = above.and_then(|id| self.registry().peek_device(id)).map(|view| view.pe);
-        let pe = PeSpec { number, kind: PeType::DEVICE };
+        let kind = if info.physfn.is_some() { PeType::VF } else { PeType::DEVICE };
+        let pe = PeSpec { number, kind };
         let pseries = self.rtas().is_some();
         // In the same critical section: whoever sees the device sees all of it.
         let complete = |guard: &mut TreeGuard<'_, SimEnv>, inserted: &Inserted| {

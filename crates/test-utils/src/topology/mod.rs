@@ -14,6 +14,7 @@ mod notes;
 mod pe;
 mod print;
 mod registers;
+mod sriov;
 mod synthetic;
 mod windows;
 
