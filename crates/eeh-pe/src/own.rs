@@ -58,9 +58,14 @@ impl<E: Env> TreeGuard<'_, E> {
     pub fn release_device(&mut self, id: DeviceId) -> Released {
         let Some(index) = self.live_device(id) else { return Released::NotOpen };
         let Some(links) = self.inner.devices.get_mut(index) else { return Released::NotOpen };
-        let Some(opens) = links.opens.checked_sub(1) else { return Released::NotOpen };
-        links.opens = opens;
         let Some(pe) = links.node.owner else { return Released::NotOpen };
+        let Some(opens) = links.opens.checked_sub(1) else {
+            if cfg!(eeh_mutant = "hazard_5_17_release_without_open") {
+                self.take_from_owner(pe);
+            }
+            return Released::NotOpen;
+        };
+        links.opens = opens;
         if self.forget_owner(pe)
             && let Some(name) = self.pe_name(pe)
         {
@@ -84,6 +89,10 @@ impl<E: Env> TreeGuard<'_, E> {
         if open {
             return false;
         }
+        self.take_from_owner(pe)
+    }
+
+    fn take_from_owner(&self, pe: u16) -> bool {
         let Some(slot) = self.pe_slot(pe) else { return false };
         let passed = PeFlags::PASSED.bits();
         let before = slot.word.change_flags(|_| true, |flags| flags & !passed);

@@ -152,7 +152,8 @@ impl<'r, P: Platform> Worker<'r, P> {
                     guard.mark_subtree(pe, PeFlags::ISOLATED);
                 }
             }
-            if done && asked.ask == Ask::Thaw(Thaw::All) {
+            let forgets = cfg!(eeh_mutant = "hazard_5_16_thaw_leaves_the_mark");
+            if done && asked.ask == Ask::Thaw(Thaw::All) && !forgets {
                 guard.clear_subtree(pe, PeFlags::ISOLATED, Passed::Include);
             }
         }

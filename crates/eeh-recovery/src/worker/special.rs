@@ -42,6 +42,7 @@ impl<'r, P: Platform> Worker<'r, P> {
     }
 
     fn ask_once(&mut self, now: Time) -> Asked {
+        let _held = cfg!(eeh_mutant = "hazard_5_7_lock_held_while_asking").then(|| self.tree.lock());
         let Some((phb_pe, flags)) = self.phb_state() else { return Asked::Nothing };
         if flags.contains(PeFlags::ISOLATED) {
             // The PHB is given up, and its error is known. Asking is what makes firmware quiet: an
