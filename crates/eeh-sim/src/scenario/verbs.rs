@@ -3,13 +3,14 @@
 
 use test_utils::drivers::Temperament;
 use test_utils::engine::Fault;
+use test_utils::linux::Wish;
 use test_utils::topology::{MachineSpec, PciAddress};
 
 use crate::cli::PhbArg;
 use crate::options::check;
 
 /// The verbs, what they are done to, and their meaning.
-pub(crate) const VERBS: [(&str, &str, &str); 15] = [
+pub(crate) const VERBS: [(&str, &str, &str); 21] = [
     ("break", "BDF", "a load of the device is not answered, and its driver reads all ones"),
     ("freeze", "BDF", "the device's PE freezes, and only firmware notices"),
     ("fence", "PHB", "the PHB is fenced"),
@@ -22,7 +23,13 @@ pub(crate) const VERBS: [(&str, &str, &str); 15] = [
     ("add-phb", "PHB", "a PHB that was removed is added again"),
     ("unbind", "BDF", "the device's driver is unbound"),
     ("bind", "BDF", "a driver is bound to the device"),
-    ("numvfs", "BDF", "somebody writes to the device's `sriov_numvfs`"),
+    ("numvfs", "BDF", "the device's virtual functions are switched on, or off, by `sriov_numvfs`"),
+    ("open", "BDF", "the device is passed through to a guest"),
+    ("release", "BDF", "the guest gives it back"),
+    ("guest", "BDF", "the guest looks at the device's state, and recovers it where it has to"),
+    ("write-state", "BDF", "an administrator writes to the device's `eeh_pe_state`"),
+    ("pcie-reset", "BDF", "the device's driver resets its slot"),
+    ("reset-and-recover", "BDF", "the device's slot is reset without its driver"),
     ("driver", "BDF WORDS", "from its next binding on, the device's driver behaves like this"),
     ("recovery", "on|off", "recovery is enabled or disabled"),
 ];
@@ -110,6 +117,12 @@ fn of_device(verb: &str) -> Option<fn(u32, eeh_pe::Bdf) -> Fault> {
         "unbind" => Fault::Unbind,
         "bind" => Fault::Bind,
         "numvfs" => Fault::WriteNumVfs,
+        "open" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Open),
+        "release" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Release),
+        "guest" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Recover),
+        "write-state" => |phb, bdf| Fault::Wish(phb, bdf, Wish::WriteState),
+        "pcie-reset" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Reset),
+        "reset-and-recover" => |phb, bdf| Fault::Wish(phb, bdf, Wish::ResetAndRecover),
         _ => return None,
     })
 }

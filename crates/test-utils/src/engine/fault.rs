@@ -3,6 +3,8 @@
 
 use eeh_pe::{Bdf, Time};
 
+use crate::linux::Wish;
+
 /// Something done to the machine from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -33,6 +35,8 @@ pub enum Fault {
     Bind(u32, Bdf),
     /// Somebody writes to `sriov_numvfs` of the device.
     WriteNumVfs(u32, Bdf),
+    /// An owner, a driver or an administrator wants something of the device.
+    Wish(u32, Bdf, Wish),
 }
 
 impl Fault {
@@ -48,6 +52,7 @@ impl Fault {
             | Self::Unbind(phb, _)
             | Self::Bind(phb, _)
             | Self::WriteNumVfs(phb, _)
+            | Self::Wish(phb, ..)
             | Self::Fence(phb)
             | Self::Kill(phb)
             | Self::Rescan(phb)

@@ -74,6 +74,10 @@ impl Engine<'_> {
             Fault::Bind(phb, bdf) => self.tasks.spawn(Box::pin(async move {
                 let _ = linux.bind(phb, bdf).await;
             })),
+            Fault::Wish(phb, bdf, wish) => self.tasks.spawn(Box::pin(async move {
+                // What came of it is in the log.
+                let _ = linux.grant(phb, bdf, wish).await;
+            })),
             Fault::WriteNumVfs(phb, bdf) => self.tasks.spawn(Box::pin(async move {
                 let _ = linux.write_numvfs(phb, bdf).await;
             })),
