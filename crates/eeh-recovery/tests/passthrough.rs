@@ -231,6 +231,84 @@ fn a_request_that_its_turn_does_not_come_for_is_busy() {
 }
 
 #[test]
+fn a_release_waits_for_nobody() {
+    let mut rig = Rig::new(switch());
+    assert_eq!(rig.open(0x0300), Ok(()));
+    // A driver beside it hangs: the recovery of the PE above stands still.
+    rig.hangs.lock().unwrap().insert(0x0400);
+    rig.freeze(0xfd);
+    while rig.world.get().jobs.is_empty() || !rig.flags(0xfb).contains(PeFlags::RECOVERING) {
+        rig.step();
+    }
+    let (calls, now) = (rig.calls().len(), rig.now());
+    rig.release(0x0300);
+    assert!(!rig.flags(0xfb).contains(PeFlags::PASSED));
+    assert_eq!((rig.calls().len(), rig.now()), (calls, now), "it asks firmware, or lets time pass");
+    assert_eq!(rig.run(), Next::Idle);
+}
+
+#[test]
+fn a_report_of_a_pe_that_is_passed_through_meanwhile_is_dropped() {
+    let mut rig = vfio();
+    assert_eq!(rig.open(0x0100), Ok(()));
+    let pe = rig.pe(0x1fd).unwrap();
+    assert_eq!(mark_isolated(rig.world, rig.registry, pe), eeh_pe::Isolate::Won);
+    assert_eq!(rig.run(), Next::Idle);
+    assert!(rig.outcomes().is_empty() && rig.called().is_empty());
+    assert_eq!(rig.flags(0x1fd), PeFlags::PASSED | PeFlags::ISOLATED);
+    assert_eq!(rig.reset(0x1fd, OwnerReset::Hot), Ok(()));
+    assert_eq!(rig.reset(0x1fd, OwnerReset::Deassert), Ok(()));
+    assert_eq!(rig.flags(0x1fd), PeFlags::PASSED);
+}
+
+#[test]
+fn a_driver_resets_its_slot_and_the_others_there_are_saved_for_it() {
+    let mut functions = single(aware("ipr"));
+    functions.push(function(0x0101, 0x1fd, aware("e1000e")));
+    let mut rig = Rig::new(functions);
+    let device = rig.device(0x0100).unwrap();
+    let (world, registry) = (rig.world, rig.registry);
+    let reset = |rig: &mut Rig, how| rig.wait_for(&mut Request::pcie_reset(world, registry, device, how));
+    assert_eq!(reset(&mut rig, PcieReset::Warm), Ok(()));
+    assert!(rig.flags(0x1fd).contains(PeFlags::ISOLATED | PeFlags::CFG_BLOCKED));
+    assert_eq!(rig.world.get().resets.last().map(|r| r.1), Some(ResetKind::Fundamental));
+    assert_eq!(check(&rig, 0x0101), Check::Known, "its all ones are no news");
+    assert_eq!(reset(&mut rig, PcieReset::Deassert), Ok(()));
+    rig.assert_healthy();
+    let calls = rig.calls();
+    for (call, there) in [
+        ("save 01:00.1", true),
+        ("restore 01:00.1", true),
+        ("save 01:00.0", false),
+        ("restore 01:00.0", false),
+    ] {
+        assert_eq!(calls.iter().any(|c| c == call), there, "{call}");
+    }
+    assert!(rig.outcomes().is_empty(), "it is no recovery");
+    // A reset that firmware refuses again and again leaves the slot as it is.
+    rig.world.get().refuse = 3;
+    assert_eq!(reset(&mut rig, PcieReset::Hot), Err(OwnerError::Failed));
+    assert!(rig.flags(0x1fd).contains(PeFlags::ISOLATED));
+    assert!(!rig.flags(0x1fd).intersects(PeFlags::CFG_BLOCKED | PeFlags::RESET | PeFlags::RECOVERING));
+    assert_eq!(reset(&mut rig, PcieReset::Deassert), Ok(()));
+    rig.assert_healthy();
+}
+
+#[test]
+fn a_fence_ends_what_is_asked_for_and_the_host_takes_over() {
+    let mut rig = Rig::new(switch());
+    assert_eq!(rig.open(0x0300), Ok(()));
+    rig.world.get().fenced = true;
+    assert_eq!(rig.owner_state(0xfb), Ok(OwnerState::Unavailable), "and the host knows of it");
+    assert_eq!(rig.reset(0xfb, OwnerReset::Hot), Ok(()), "after the host's recovery");
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert_eq!(rig.reset(0xfb, OwnerReset::Deassert), Ok(()));
+    rig.release(0x0300);
+    rig.run();
+    rig.assert_healthy();
+}
+
+#[test]
 fn a_request_that_is_dropped_ends_without_its_caller() {
     let mut rig = vfio();
     assert_eq!(rig.open(0x0100), Ok(()));
