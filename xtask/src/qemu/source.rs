@@ -95,19 +95,24 @@ fn archive(cache: &Cache, options: &Options) -> Fallible<Result<PathBuf, Missing
     }
     debian.update()?;
     let versions = debian.source_versions("qemu")?;
-    let mut of_series: Vec<&String> = versions
-        .iter()
-        .filter(|version| version.split(':').next_back().unwrap_or("").starts_with(SERIES))
-        .collect();
+    let mut of_series: Vec<(u32, &String)> =
+        versions.iter().filter_map(|version| Some((point_release(version)?, version))).collect();
     // The oldest is what the patches were made against.
     of_series.sort();
-    for version in of_series {
+    for (_, version) in of_series {
         debian.tarball(&format!("qemu={version}"), &dir)?;
         if let Some(fetched) = tarball(&dir)? {
             return Ok(Ok(fetched));
         }
     }
     Ok(Err(Missing(format!("Debian's archive has no source of QEMU {SERIES}x any more; give --source TAR"))))
+}
+
+/// The 2 of Debian's `1:10.0.2+ds-2`; nothing of another series.
+fn point_release(version: &str) -> Option<u32> {
+    let upstream = version.split_once(':').map_or(version, |(_, upstream)| upstream);
+    let rest = upstream.strip_prefix(SERIES)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn tarball(dir: &Path) -> Fallible<Option<PathBuf>> {
@@ -178,7 +183,14 @@ fn update(from: &Path, to: &Path) -> Fallible<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::update;
+    use super::{point_release, update};
+
+    #[test]
+    fn a_point_release_is_a_number() {
+        assert_eq!(point_release("1:10.0.2+ds-2+deb13u1~bpo12+1"), Some(2));
+        assert_eq!(point_release("1:10.0.13+ds-0+deb13u1"), Some(13));
+        assert_eq!(point_release("1:7.2+dfsg-7"), None);
+    }
 
     #[test]
     fn only_what_differs_is_written() {
