@@ -8,8 +8,8 @@ use eeh_pe::Time;
 use eeh_powernv::opal::{FreezeStatus, NextErrorOut, Opal};
 use eeh_powernv::{InjectError, Injection, PhbFacts, Phbs, PowerNv, Reset};
 use eeh_recovery::{
-    ConfigSpace, DeviceTarget, ErrorLog, ErrorSource, FirmwareError, FreezeState, NextError, PeTarget,
-    PhbTarget, ResetKind, ResetPoint, ResetPoll, SlotControl, SlotState, Thaw, Width,
+    ConfigSpace, ConfigurePoll, DeviceTarget, ErrorLog, ErrorSource, FirmwareError, FreezeState, NextError,
+    PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl, SlotState, Thaw, Width,
 };
 
 /// Answers anything.
@@ -123,8 +123,9 @@ pub fn powernv_abandon_reset(reset: &mut Reset) {
 }
 
 #[unsafe(no_mangle)]
-pub fn powernv_configure(pe: &PeTarget) -> Result<(), FirmwareError> {
-    POWERNV.configure(pe)
+pub fn powernv_configure(pe: &PeTarget, now: Time) -> ConfigurePoll {
+    let mut configure = POWERNV.begin_configure(pe);
+    POWERNV.poll_configure(&mut configure, now)
 }
 
 #[unsafe(no_mangle)]
@@ -148,8 +149,12 @@ pub fn powernv_write(
 }
 
 #[unsafe(no_mangle)]
-pub fn powernv_capture(pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
-    POWERNV.capture(pe, buffer)
+pub fn powernv_capture(
+    pe: &PeTarget,
+    severity: Severity,
+    buffer: &mut [u8],
+) -> Result<usize, FirmwareError> {
+    POWERNV.capture(pe, severity, buffer)
 }
 
 #[unsafe(no_mangle)]

@@ -6,12 +6,12 @@ use core::hint::black_box;
 
 use eeh_pe::{Bdf, PeNumber, Time};
 use eeh_pseries::{
-    Address, Configure, ConfigurePoll, ErrorClass, InjectError, Injection, PSeries, Reset, Rtas, Services,
-    Severity, SlotResetState, StartReset,
+    Address, Configure, ErrorClass, InjectError, Injection, PSeries, Reset, Rtas, Services, SlotResetState,
+    StartReset,
 };
 use eeh_recovery::{
-    ConfigSpace, DeviceTarget, ErrorLog, ErrorSource, FirmwareError, FreezeState, NextError, PeTarget,
-    PhbTarget, ResetKind, ResetPoint, ResetPoll, SlotControl, SlotState, Thaw, Width,
+    ConfigSpace, ConfigurePoll, DeviceTarget, ErrorLog, ErrorSource, FirmwareError, FreezeState, NextError,
+    PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl, SlotState, Thaw, Width,
 };
 
 /// Answers anything.
@@ -134,8 +134,8 @@ pub fn pseries_abandon_reset(back: &Back, reset: &mut Reset) {
 }
 
 #[unsafe(no_mangle)]
-pub fn pseries_configure(back: &Back, pe: &PeTarget) -> Result<(), FirmwareError> {
-    back.configure(pe)
+pub fn pseries_begin_configure(back: &Back, pe: &PeTarget) -> Configure {
+    SlotControl::begin_configure(back, pe)
 }
 
 #[unsafe(no_mangle)]
@@ -190,8 +190,13 @@ pub fn pseries_error_detail(
 }
 
 #[unsafe(no_mangle)]
-pub fn pseries_capture(back: &Back, pe: &PeTarget, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
-    back.capture(pe, buffer)
+pub fn pseries_capture(
+    back: &Back,
+    pe: &PeTarget,
+    severity: Severity,
+    buffer: &mut [u8],
+) -> Result<usize, FirmwareError> {
+    back.capture(pe, severity, buffer)
 }
 
 #[unsafe(no_mangle)]

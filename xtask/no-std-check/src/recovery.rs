@@ -8,10 +8,11 @@ use eeh_pe::{DeviceId, Memory, PeId, Registry, Report, Time, Tree, TreeId};
 use eeh_powernv::PowerNv;
 use eeh_recovery::render::{AddressCache, HistoryReport, OrphanReport, Proc, TreeDump};
 use eeh_recovery::{
-    ChannelState, Check, Context, DiagBuffer, Driver, ErsResult, Event, Handler, Helper, History, Job,
-    JobAnswer, JobId, Location, Next, Observer, Params, PciCore, PhbTarget, Platform, RecoveryId,
-    RecoveryTable, Tagged, Wake, Worker, WorkerStorage, check_failure, dev_check_failure, driver_bound,
-    force_recover, may_call,
+    ChannelState, Check, Context, DiagBuffer, Driver, ErsResult, Event, FirmwareError, Handler, Helper,
+    History, Injection, Job, JobAnswer, JobId, Location, Next, Observer, OwnerError, OwnerReset, OwnerState,
+    Params, PciCore, PcieReset, PhbTarget, Platform, RecoveryId, RecoveryTable, Request, RequestPoll,
+    SetOption, Tagged, Wake, Worker, WorkerStorage, check_failure, dev_check_failure, driver_bound,
+    force_recover, freeze, inject, mark_isolated, may_call, owner_state, release,
 };
 
 use crate::firmware::{POWERNV, Unknown, print};
@@ -159,6 +160,45 @@ pub fn recovery_check_device(platform: &Anything, pes: &Registry<Bare>, device: 
 #[unsafe(no_mangle)]
 pub fn recovery_force(platform: &Anything, pes: &Registry<Bare>, pe: PeId) -> Report {
     force_recover(platform, pes, pe)
+}
+
+#[unsafe(no_mangle)]
+pub fn recovery_poll_request(request: &mut Request<'_, Anything>, now: Time) -> RequestPoll {
+    request.poll(now)
+}
+
+#[unsafe(no_mangle)]
+pub fn recovery_requests<'a>(
+    platform: &'a Anything,
+    pes: &'a Registry<Bare>,
+    (pe, device): (PeId, DeviceId),
+    number: i32,
+    text: &[u8],
+) -> Option<Request<'a, Anything>> {
+    Some(match number {
+        0 => Request::open(platform, pes, device),
+        1 => Request::set_option(platform, pes, pe, SetOption::from_linux(number)?),
+        2 => Request::reset(platform, pes, pe, OwnerReset::from_linux(number)?),
+        3 => Request::configure(platform, pes, pe),
+        4 => Request::unfreeze(platform, pes, pe),
+        5 => Request::reset_and_recover(platform, pes, pe),
+        6 => Request::pcie_reset(platform, pes, device, PcieReset::from_linux(number.unsigned_abs())?),
+        _ => Request::write_state(platform, pes, device, text),
+    })
+}
+
+#[unsafe(no_mangle)]
+pub fn recovery_owner(
+    platform: &Anything,
+    pes: &Registry<Bare>,
+    (pe, device): (PeId, DeviceId),
+    error: &Injection,
+) -> Result<OwnerState, OwnerError> {
+    let _ = mark_isolated(platform, pes, pe);
+    freeze(platform, pes, pe)?;
+    inject(platform, pes, pe, error)?;
+    release(platform, pes, device);
+    owner_state(platform, pes, pe)
 }
 
 #[unsafe(no_mangle)]

@@ -169,7 +169,7 @@ pub fn pe_report(pes: &Pes, id: PeId, detection: Detection) -> Report {
 #[unsafe(no_mangle)]
 pub fn pe_count(pes: &Pes, counter: Counter, pe: PeId) -> u64 {
     pes.stats().count(counter);
-    let runaway = pes.stats().count_isolated_read(pe);
+    let runaway = pes.stats().here().count_isolated_read(pe);
     pes.stats().sum(counter) ^ u64::from(runaway)
 }
 
