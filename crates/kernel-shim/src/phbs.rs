@@ -82,11 +82,9 @@ impl Entry {
         if number.0 >= self.facts.pe_count {
             return None;
         }
-        // SAFETY: the PHB lives for ever, and its array of PEs has been there before any device.
-        let array = unsafe { (*self.phb.as_ptr()).ioda.pe_array };
-        // SAFETY: the array has `total_pe_num` elements, and is never freed. Its elements are read as
-        // C reads them: without a lock, words that change only when a bus is set up.
-        unsafe { array.add(number.0 as usize).as_ref() }
+        // SAFETY: the PHB lives for ever, with `total_pe_num` PEs. They are read as C reads them: without a
+        // lock, words that change only when a bus is set up. (Their size is C's: see `layout`.)
+        unsafe { bindings::eeh_glue_pe(self.phb.as_ptr(), number.0).as_ref() }
     }
 }
 
@@ -104,8 +102,9 @@ impl Phbs for KernelPhbs {
         if found.flags & SLAVE == 0 {
             return pe;
         }
-        // SAFETY: a slave's master is another element of the same array, or null.
-        unsafe { found.master.as_ref() }.map_or(pe, |master| PeNumber(master.pe_number))
+        // SAFETY: a PE's master is another element of the same array, or null.
+        unsafe { bindings::eeh_glue_pe_master(found).as_ref() }
+            .map_or(pe, |master| PeNumber(master.pe_number))
     }
 
     fn slave(&self, phb: u64, master: PeNumber, nth: u32) -> Option<PeNumber> {
@@ -113,8 +112,9 @@ impl Phbs for KernelPhbs {
         if master.flags & MASTER == 0 {
             return None;
         }
-        let head = ptr::from_ref(&master.slaves);
-        let mut at = head.cast_mut();
+        // SAFETY: the list's head is in the element.
+        let head = unsafe { bindings::eeh_glue_pe_slaves(master) };
+        let mut at = head;
         for _ in 0..=nth {
             // SAFETY: slaves are linked when a bus is set up, before its devices are known to
             // anybody, and unlinked after they are gone; all are elements of the array.
@@ -124,7 +124,7 @@ impl Phbs for KernelPhbs {
             }
         }
         // SAFETY: `at` is the `list` of a PE, as it is not the head.
-        let slave = unsafe { &*kernel::container_of!(at, bindings::pnv_ioda_pe, list) };
+        let slave = unsafe { &*bindings::eeh_glue_pe_of_list(at) };
         Some(PeNumber(slave.pe_number))
     }
 

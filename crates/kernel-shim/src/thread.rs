@@ -68,6 +68,6 @@ pub(crate) fn is_current(task: &Task) -> bool {
 
 /// Whether a thread has ended, in whatever way.
 pub(crate) fn is_dead(task: &Task) -> bool {
-    // SAFETY: the task is held; the word is written at once.
-    unsafe { (&raw const (*task.as_ptr()).exit_state).read_volatile() != 0 }
+    // SAFETY: the task is held.
+    unsafe { bindings::eeh_glue_is_dead(task.as_ptr()) }
 }

@@ -17,11 +17,23 @@ use crate::{KernelPlatform, helper, platform, registry, thread};
 /// How often a worker that waits for its helper looks whether that is alive.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// 1, for good, when the system goes down.
+/// Whether the system goes down: [`FINISH`], then [`DROP`].
 static STOPPING: AtomicU32 = AtomicU32::new(0);
 
-fn is_stopping() -> bool {
-    STOPPING.load(Acquire) != 0
+/// What has begun may come to its end, and nothing begins.
+const FINISH: u32 = 1;
+/// What has not come to its end is dropped.
+const DROP: u32 = 2;
+/// How long workers get to drop what they are at.
+const DROPPED: Duration = Duration::from_millis(500);
+
+/// Whether a worker ends now, that is recovering or not.
+fn must_end(recovering: bool) -> bool {
+    match STOPPING.load(Acquire) {
+        0 => false,
+        FINISH => !recovering,
+        _ => true,
+    }
 }
 
 /// A buffer without data, in the linear map, without a copy of it on the stack.
@@ -50,18 +62,20 @@ pub(crate) fn start(tree: TreeId, location: Location) -> bool {
     true
 }
 
-/// The system goes down: workers release the resets that they have asserted, let configuration space
-/// be used again, and end. Waits for them, `limit` at most.
+/// The system goes down: workers that recover get `limit` to come to an end, then they release the reset
+/// that they have asserted and let configuration space be used again. The others end at once.
 ///
 /// # Context
 ///
 /// May sleep.
 pub(crate) fn quiesce(limit: Duration) {
-    STOPPING.store(1, Release);
-    mailbox::wake_all();
-    let until = now().after(limit);
-    while mailbox::workers() != 0 && now() < until {
-        crate::time::sleep_ms(10);
+    for (stopping, limit) in [(FINISH, limit), (DROP, DROPPED)] {
+        STOPPING.store(stopping, Release);
+        mailbox::wake_all();
+        let until = now().after(limit);
+        while mailbox::workers() != 0 && now() < until {
+            crate::time::sleep_ms(10);
+        }
     }
 }
 
@@ -83,7 +97,7 @@ fn run(tree: TreeId) {
 /// The loop: steps, and waits between them.
 fn serve(mut worker: Worker<'static, KernelPlatform>, tree: TreeId, number: u32) {
     loop {
-        if is_stopping() {
+        if must_end(worker.recovering().is_some()) {
             return;
         }
         let until = match worker.step(now()) {
@@ -98,7 +112,7 @@ fn serve(mut worker: Worker<'static, KernelPlatform>, tree: TreeId, number: u32)
         };
         if let Some(until) = until {
             let nap = Nap::new();
-            if !mailbox::has_letter(tree) && !is_stopping() {
+            if !mailbox::has_letter(tree) && !must_end(worker.recovering().is_some()) {
                 nap.until(until);
             }
         }

@@ -30,3 +30,4 @@
 #include "../../../drivers/pci/pci.h"
 
 #include "eeh_glue.h"
+#include "eeh_layout.h"

@@ -18,6 +18,7 @@
 #include <asm/pte-walk.h>
 #include <asm/rtas.h>
 
+#include "../platforms/powernv/pci.h"
 #include "eeh_glue.h"
 
 /* Objects that others use by name. */
@@ -129,6 +130,11 @@ bool eeh_glue_is_killed(void)
 	return fatal_signal_pending(current);
 }
 
+bool eeh_glue_is_dead(struct task_struct *task)
+{
+	return READ_ONCE(task->exit_state);
+}
+
 void eeh_glue_device_lock(struct device *dev)
 {
 	device_lock(dev);
@@ -183,6 +189,26 @@ unsigned long eeh_glue_io_offset(const struct pci_controller *hose)
 phys_addr_t eeh_glue_vmap_phys(unsigned long addr)
 {
 	return ppc_find_vmap_phys(addr);
+}
+
+struct pnv_ioda_pe *eeh_glue_pe(struct pnv_phb *phb, unsigned int number)
+{
+	return &phb->ioda.pe_array[number];
+}
+
+struct pnv_ioda_pe *eeh_glue_pe_master(const struct pnv_ioda_pe *pe)
+{
+	return pe->master;
+}
+
+struct list_head *eeh_glue_pe_slaves(const struct pnv_ioda_pe *pe)
+{
+	return (struct list_head *)&pe->slaves;
+}
+
+struct pnv_ioda_pe *eeh_glue_pe_of_list(struct list_head *at)
+{
+	return list_entry(at, struct pnv_ioda_pe, list);
 }
 
 bool eeh_glue_is_powernv(void)

@@ -12,6 +12,9 @@ struct device;
 struct irq_data;
 struct pci_bus;
 struct pci_controller;
+struct pnv_ioda_pe;
+struct pnv_phb;
+struct task_struct;
 
 /* Locks. Each init function is a lockdep class. */
 void eeh_glue_init_tree_lock(raw_spinlock_t *eeh_tree);
@@ -33,6 +36,7 @@ void eeh_glue_set_idle(void);
 void eeh_glue_set_running(void);
 void eeh_glue_set_killable(void);
 bool eeh_glue_is_killed(void);
+bool eeh_glue_is_dead(struct task_struct *task);
 void eeh_glue_device_lock(struct device *dev);
 void eeh_glue_device_unlock(struct device *dev);
 bool eeh_glue_irq_disabled(struct irq_data *data);
@@ -43,6 +47,12 @@ u64 eeh_glue_in_be64(const void __iomem *addr);
 void eeh_glue_out_be64(void __iomem *addr, u64 value);
 unsigned long eeh_glue_pa(const void *addr);
 int eeh_glue_rtas_token(int index);
+
+/* PowerNV's PEs */
+struct pnv_ioda_pe *eeh_glue_pe(struct pnv_phb *phb, unsigned int number);
+struct pnv_ioda_pe *eeh_glue_pe_master(const struct pnv_ioda_pe *pe);
+struct list_head *eeh_glue_pe_slaves(const struct pnv_ioda_pe *pe);
+struct pnv_ioda_pe *eeh_glue_pe_of_list(struct list_head *at);
 
 /* Machine */
 bool eeh_glue_is_kdump(void);
