@@ -37,9 +37,18 @@ pub struct BusTarget {
 /// A job: each names the device or bus it is for, and holds the platform's reference to the device.
 #[derive(Clone, Debug)]
 pub enum Job<E: Env> {
-    /// Ask the slot whether a card is there. Answers: `Present`, `Absent`, `Gone`.
+    /// Switch the attention indicator of the device's slot on, where it has one, and ask the slot whether a
+    /// card is there. Answers: `Present`, `Absent`, `Gone`.
     /// C: `eeh_slot_presence_check`
     Presence {
+        /// The device.
+        id: DeviceId,
+        /// The platform's.
+        device: E::Device,
+    },
+    /// Switch the attention indicator of the device's slot off, where it has one. Answers: `Done`, `Gone`.
+    /// C: `eeh_clear_slot_attention`
+    Attention {
         /// The device.
         id: DeviceId,
         /// The platform's.

@@ -118,12 +118,16 @@ impl Bench<'_> {
             Action::Ready(device) if live(device) => Input::Vendor(device, 0x1b36),
             Action::Restore(device) if live(device) => Input::Restored(device),
             Action::Ready(device) | Action::Restore(device) => Input::Gone(device),
-            Action::Presence(device) | Action::Call(device, _) | Action::Remove { device, .. }
+            Action::Presence(device)
+            | Action::Attention(device)
+            | Action::Call(device, _)
+            | Action::Remove { device, .. }
                 if !live(device) =>
             {
                 Input::Job(device, JobAnswer::Gone)
             }
             Action::Presence(device) => Input::Job(device, JobAnswer::Present),
+            Action::Attention(device) => Input::Job(device, JobAnswer::Done),
             Action::Call(device, Handler::SlotReset) => {
                 Input::Job(device, JobAnswer::Reported(ErsResult::Recovered))
             }
@@ -193,7 +197,7 @@ fn whatever_happens_between_an_action_and_its_answer_the_machine_comes_to_an_end
         }
     }
     // Each kind of action was disturbed.
-    assert_eq!(tried.len(), 18, "{tried:?}");
+    assert_eq!(tried.len(), 19, "{tried:?}");
 }
 
 #[test]

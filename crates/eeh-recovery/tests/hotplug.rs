@@ -205,6 +205,7 @@ fn a_device_whose_driver_was_bound_before_the_reset_is_removed_and_added_back() 
                 }
                 Job::Remove { device, .. } => late && device.bdf.0 == 0x0500,
                 Job::Presence { .. }
+                | Job::Attention { .. }
                 | Job::Call { .. }
                 | Job::RemoveBus(_)
                 | Job::AddBus(_)

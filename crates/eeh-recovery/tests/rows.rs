@@ -21,6 +21,8 @@ enum Dead {
     Nothing,
     Link,
     Device,
+    /// Once removed, it is not found again.
+    Card,
 }
 
 impl Dice {
@@ -108,6 +110,7 @@ fn answer(
             roll => Input::Vendor(device, dice.pick(&[0xffff, 0x0001, 0x8086, 0x8086 + roll as u16])),
         },
         Action::Restore(device) => dice.pick(&[Input::Restored(device), Input::Gone(device)]),
+        Action::Attention(device) => job(dice, device, JobAnswer::Done),
         Action::Presence(device) => {
             let usual = dice.pick(&[JobAnswer::Present, JobAnswer::Present, JobAnswer::Absent]);
             job(dice, device, usual)
@@ -133,11 +136,19 @@ fn answer(
             2 => Input::VfJob(vf, JobAnswer::Gone),
             _ => Input::VfJob(vf, JobAnswer::Done),
         },
-        Action::RemoveBus | Action::AddBus => match dice.roll(8) {
+        Action::RemoveBus | Action::AddBus => match if dice.1 == Dead::Card { 7 } else { dice.roll(8) } {
             0 => Input::BusLate,
             1 => Input::BusJob(JobAnswer::Died),
             2 => Input::BusJob(JobAnswer::Gone),
-            _ => Input::BusJob(JobAnswer::Done),
+            _ => {
+                if action == Action::RemoveBus {
+                    rig.unplug(VF);
+                    rig.unplug(0x0100);
+                } else if rig.device(0x0100).is_none() && dice.1 != Dead::Card && dice.roll(3) != 0 {
+                    rig.plug(&function(0x0100, 0x1fd, aware("nvme")));
+                }
+                Input::BusJob(JobAnswer::Done)
+            }
         },
     }
 }
@@ -179,7 +190,7 @@ fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
     let mut dice = Dice(seed, Dead::Nothing, false);
     // Half of the games go well but for what is dead.
     dice.2 = dice.roll(2) == 0;
-    dice.1 = dice.pick(&[Dead::Nothing, Dead::Nothing, Dead::Link, Dead::Device]);
+    dice.1 = dice.pick(&[Dead::Nothing, Dead::Nothing, Dead::Link, Dead::Device, Dead::Card]);
     let mut functions = single(aware("nvme"));
     functions.push(virtual_function(VF, 0x1fc, 0x0100, unaware("nvme")));
     let rig = Rig::new(functions);

@@ -85,6 +85,7 @@ Example, as scenarios/NAME.toml:
   recoveries = [\"PHB#2-PE#fb gone\"]   # all of them, as they began
   log = [\"EEH: Recovering PHB#2\"]     # parts of lines, in this order
   not_in_log = [\"Unable to recover\"]
+  lit = []                              # slots whose attention indicator is lit, as \"0002:03\"
   texts.history = [\"PHB#2-PE#fb: 1 freezes\"]  # parts of lines; also proc, cache, tree, orphans
   [expect.devices.\"0002:03:00.0\"]
   outcome = \"removed\"                  # or untouched, works again, failed, added

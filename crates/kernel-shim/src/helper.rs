@@ -33,6 +33,7 @@ pub(crate) fn run(tree: TreeId) {
 fn perform(job: Job<KernelEnv>) -> JobAnswer {
     match job {
         Job::Presence { device, .. } => presence::check(&device),
+        Job::Attention { device, .. } => presence::clear_attention(&device),
         Job::Call { id, device, handler } => call(id, &device, handler),
         Job::Remove { device, .. } => hotplug::remove(&device),
         Job::AddVf { vf, device } => hotplug::add_function(&device, vf.bdf),

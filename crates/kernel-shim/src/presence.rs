@@ -51,16 +51,32 @@ impl Slot {
         Some(Self { slot, hotplug, owner })
     }
 
-    /// Whether the adapter is there; `None` when the slot cannot tell, or its driver has given it up.
-    fn adapter(&self) -> Option<bool> {
+    /// What the slot's driver offers, unless it has given the slot up.
+    fn driver(&self) -> Option<(*mut bindings::hotplug_slot, &bindings::hotplug_slot_ops)> {
         // SAFETY: the slot is held.
         let now = unsafe { (&raw const (*self.slot.as_ptr()).hotplug).read_volatile() };
         let hotplug = self.hotplug.as_ptr();
         if !core::ptr::eq(now.cast(), hotplug) {
             return None;
         }
-        // SAFETY: the slot's driver has it, as seen just now, and its module is held.
-        let call = unsafe { (*(*hotplug).ops).get_adapter_status }?;
+        // SAFETY: the slot's driver has it, as seen just now, and its module, which has the table, is held.
+        Some((hotplug, unsafe { &*(*hotplug).ops }))
+    }
+
+    /// Switches the attention indicator, if there is one. C: `eeh_clear_slot_attention`
+    fn attention(&self, on: bool) {
+        let Some((hotplug, ops)) = self.driver() else { return };
+        if let Some(call) = ops.set_attention_status {
+            // SAFETY: the slot's driver has it. A light that cannot be switched is no reason to stop.
+            let _ = unsafe { call(hotplug, u8::from(on)) };
+        }
+    }
+
+    /// Whether the adapter is there; `None` when the slot cannot tell, or its driver has given it up.
+    fn adapter(&self) -> Option<bool> {
+        let (hotplug, ops) = self.driver()?;
+        let call = ops.get_adapter_status?;
+        self.attention(true);
         let mut status = 0;
         // SAFETY: as above; the output lives until the call returns.
         let error = unsafe { call(hotplug, &raw mut status) };
@@ -77,7 +93,19 @@ impl Drop for Slot {
     }
 }
 
-/// Whether the device's slot holds a card, as far as it can tell.
+/// Switches the attention indicator of the device's slot off.
+pub(crate) fn clear_attention(device: &PciDev) -> JobAnswer {
+    if device.is_gone() {
+        return JobAnswer::Gone;
+    }
+    if let Some(slot) = Slot::of(device) {
+        slot.attention(false);
+    }
+    JobAnswer::Done
+}
+
+/// Lights the attention indicator of the device's slot, and answers whether it holds a card, as far as it
+/// can tell.
 pub(crate) fn check(device: &PciDev) -> JobAnswer {
     if device.is_gone() {
         return JobAnswer::Gone;

@@ -53,6 +53,8 @@ pub enum Action {
     Release,
     /// Ask the device's slot. Answer: [`Input::Job`].
     Presence(DeviceId),
+    /// Switch the attention indicator of the device's slot off. Answer: [`Input::Job`].
+    Attention(DeviceId),
     /// Call an error handler. Answer: [`Input::Job`].
     Call(DeviceId, Handler),
     /// Remove the device, but not when its driver is aware and `unaware` is set. Answer: [`Input::Job`].
@@ -145,6 +147,8 @@ pub enum Input {
     VfJob(VfInfo, JobAnswer),
     /// Adding a virtual function took too long.
     VfLate(VfInfo),
+    /// No bridge leads to the PE's bus any more.
+    Unreachable,
     /// The PHB is fenced.
     Fenced,
     /// The PHB was removed.

@@ -30,6 +30,7 @@ impl<E: Env> Recovery<'_, E> {
         match self.phase.plan().body {
             Body::Each(Visit::Call(report)) => self.each_call(report),
             Body::Each(Visit::Presence) => self.each_presence(),
+            Body::Each(Visit::Attention) => self.each_attention(),
             Body::Each(Visit::RemoveUnaware) => self.each_removal(true),
             Body::Each(Visit::RemoveLate) => self.each_late(),
             Body::Once(action) => Some(action),
@@ -78,6 +79,18 @@ impl<E: Env> Recovery<'_, E> {
             self.finish(Cue::NoCard);
         }
         None
+    }
+
+    /// A slot whose device has failed keeps its light.
+    fn each_attention(&mut self) -> Option<Action> {
+        match self.meet() {
+            Some(met) if met.flags.intersects(BEYOND) => None,
+            Some(met) => Some(Action::Attention(met.id)),
+            None => {
+                self.finish(Cue::Finished);
+                None
+            }
+        }
     }
 
     fn each_call(&mut self, report: Report) -> Option<Action> {
@@ -185,6 +198,21 @@ impl<E: Env> Recovery<'_, E> {
             return None;
         }
         Some(Action::RemoveBus)
+    }
+
+    /// Whether no device is left in the PE or below it. A PHB may be empty.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.devices(true) == 0 && !self.is_phb()
+    }
+
+    /// How many devices are in the PE and below it, with or without virtual functions.
+    pub(super) fn devices(&self, virtual_too: bool) -> usize {
+        let Some(tree) = self.root.tree() else { return 0 };
+        let guard = tree.lock();
+        let Some(root) = guard.pe(self.root.id()) else { return 0 };
+        let devices = root.subtree().flat_map(|pe| pe.devices());
+        devices.filter(|device| virtual_too || device.info().physfn.is_none()).count()
     }
 
     /// Whether a driver of the PE never came back in some earlier recovery, or, while nothing has failed,

@@ -16,6 +16,12 @@ const STATE_LIMIT: Duration = Duration::from_secs(300);
 /// When firmware does not say how long it wants. C: `EEH_STATE_MIN_WAIT_TIME`
 const STATE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long devices that were removed may take to be found again: until they are there, nobody is polled
+/// for readiness. A device must answer within this time of its reset (PCIe 6.0 6.6.1; Trhfa, PCI 3.0 4.3.2).
+const ADD_LIMIT: Duration = Duration::from_millis(1007);
+/// How often they are looked for.
+const ADD_INTERVAL: Duration = Duration::from_millis(100);
+
 impl Action {
     /// The device that the action is for.
     #[must_use]
@@ -24,6 +30,7 @@ impl Action {
             Self::Ready(device)
             | Self::Restore(device)
             | Self::Presence(device)
+            | Self::Attention(device)
             | Self::Call(device, _)
             | Self::Remove { device, .. } => Some(device),
             Self::Open
@@ -67,6 +74,7 @@ impl Input {
             | Self::BusLate
             | Self::VfJob(..)
             | Self::VfLate(_)
+            | Self::Unreachable
             | Self::Fenced
             | Self::Cancel => None,
         }
@@ -102,13 +110,15 @@ impl<E: Env> Recovery<'_, E> {
             }
             Input::Gone(_) => self.gone(),
             Input::Job(_, answer) => self.job(action, answer),
-            Input::BusJob(answer) => self.bus_job(action, answer),
+            Input::BusJob(answer) => self.bus_job(action, answer, now),
             Input::VfJob(vf, answer) => self.vf_job(vf, answer),
             Input::VfLate(vf) => self.vf_job(vf, JobAnswer::Died),
             Input::Late(_) | Input::BusLate => {
                 self.emptied = true;
                 self.cue(Cue::JobLost);
             }
+            // Hotplug took the bridge above a PE that is kept without devices: nothing is left to recover.
+            Input::Unreachable => self.cue(Cue::PeGone),
             // Unlike the others this is no answer of its own kind: any firmware call can meet a fence.
             Input::Fenced => self.cue(Cue::Fenced),
             Input::Cancel => {}
@@ -236,7 +246,7 @@ impl<E: Env> Recovery<'_, E> {
         self.cue(Cue::Answered);
     }
 
-    fn bus_job(&mut self, action: Action, answer: JobAnswer) {
+    fn bus_job(&mut self, action: Action, answer: JobAnswer, now: Time) {
         self.emptied = true;
         if answer == JobAnswer::Died {
             return self.cue(Cue::JobLost);
@@ -246,6 +256,17 @@ impl<E: Env> Recovery<'_, E> {
         }
         if action == Action::AddBus {
             self.removed = false;
+            if answer == JobAnswer::Gone {
+                return self.cue(Cue::PeGone);
+            }
+            let limit = *self.deadline.get_or_insert_with(|| now.after(ADD_LIMIT));
+            if self.devices(false) < self.expected && now < limit {
+                self.waiting = Some((now.after(ADD_INTERVAL), Wait::DeviceReady));
+                return;
+            }
+            if self.is_empty() {
+                return self.cue(Cue::GaveUp);
+            }
             self.finish(if self.complete { Cue::Unaware } else { Cue::Finished });
         } else {
             self.removed = true;

@@ -110,6 +110,7 @@ impl Phase {
             Self::AddBack => "adds back what was removed",
             Self::ReportReset => "`slot_reset`",
             Self::ReportResume => "`resume`",
+            Self::ClearAttention => "switches the slots' attention indicators off",
             Self::PermLog => "collects the permanent log",
             Self::ReportFailure => "`error_detected(permanent failure)`",
             Self::RemoveFailed => "removes the devices for good",

@@ -37,6 +37,8 @@ pub enum Body {
 pub enum Visit {
     /// Ask its slot.
     Presence,
+    /// Switch its slot's attention indicator off.
+    Attention,
     /// Call its driver.
     Call(Report),
     /// Remove it when its driver is unaware.
@@ -143,6 +145,7 @@ impl Phase {
                 Body::Each(Visit::Call(Report::Resume)),
                 Some(Action::Mark(Mark::Settled)),
             ),
+            Self::ClearAttention => plan(None, None, Body::Each(Visit::Attention), None),
             Self::PermLog => {
                 plan(Some(Step::Unable), None, Body::Once(Action::Log { permanent: true }), None)
             }
@@ -163,7 +166,7 @@ impl Phase {
     pub const fn report(self) -> Option<Report> {
         match self.plan().body {
             Body::Each(Visit::Call(report)) => Some(report),
-            Body::Each(Visit::Presence | Visit::RemoveUnaware | Visit::RemoveLate)
+            Body::Each(Visit::Presence | Visit::Attention | Visit::RemoveUnaware | Visit::RemoveLate)
             | Body::Once(_)
             | Body::Reset
             | Body::Settle

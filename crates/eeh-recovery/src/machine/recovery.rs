@@ -63,6 +63,10 @@ pub struct Recovery<'r, E: Env> {
     pub(super) ask: Option<Ask>,
     /// The last virtual function that was added back.
     pub(super) vf: Option<Bdf>,
+    /// The PE works, and every device has left it.
+    left: bool,
+    /// How many devices there were before any was removed.
+    pub(super) expected: usize,
     pub(super) outcome: Option<Outcome>,
     moved: Option<(Phase, Cue)>,
     pub(super) notes: Notes,
@@ -112,6 +116,8 @@ impl<'r, E: Env> Recovery<'r, E> {
             failing: false,
             ask: None,
             vf: None,
+            left: false,
+            expected: 0,
             outcome: None,
             moved: None,
             notes,
@@ -246,6 +252,16 @@ impl<'r, E: Env> Recovery<'r, E> {
             return;
         }
         self.outcome_of(to, cue);
+        if matches!(to, Phase::RemoveAll | Phase::RemoveUnaware | Phase::RemoveLate) {
+            self.expected = self.expected.max(self.devices(false));
+        }
+        if to == Phase::ClearAttention {
+            // A card that was pulled meanwhile has taken its devices with it.
+            self.left = self.is_empty();
+            if !self.left {
+                self.notes.push(Note::Step(Step::Successful));
+            }
+        }
         if to == Phase::PermLog {
             self.failing = true;
         }
@@ -273,8 +289,7 @@ impl<'r, E: Env> Recovery<'r, E> {
         } else if self.ask.is_some() && self.phase != Phase::Release {
             if cue == Cue::Refused { Outcome::Failed } else { Outcome::Recovered }
         } else if self.phase != Phase::Release {
-            self.notes.push(Note::Step(Step::Successful));
-            Outcome::Recovered
+            if self.left { Outcome::Gone } else { Outcome::Recovered }
         } else if self.failing {
             Outcome::Failed
         } else {

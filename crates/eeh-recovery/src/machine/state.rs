@@ -41,6 +41,8 @@ pub enum Phase {
     ReportReset,
     /// Lets drivers go on: `resume`.
     ReportResume,
+    /// Switches the attention indicators of the slots off again.
+    ClearAttention,
     /// Collects the permanent log.
     PermLog,
     /// Tells drivers of the permanent failure.
@@ -63,7 +65,7 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Presence,
         Self::ReportFrozen,
         Self::SlotState,
@@ -82,6 +84,7 @@ impl Phase {
         Self::AddBack,
         Self::ReportReset,
         Self::ReportResume,
+        Self::ClearAttention,
         Self::PermLog,
         Self::ReportFailure,
         Self::RemoveFailed,

@@ -8,7 +8,7 @@ mod end;
 mod request;
 mod reset;
 
-use end::{add_vfs, last_walk, perm_log, release, report_reset, report_resume};
+use end::{add_vfs, clear_attention, last_walk, perm_log, release, report_reset, report_resume};
 use request::{asked, restore_state, save_state};
 use reset::{add_back, pause, remove_late, reset, restore, settle, unfreeze};
 
@@ -36,6 +36,7 @@ pub const fn next(phase: Phase, cue: Cue) -> Option<Phase> {
         Phase::AddBack => add_back(cue),
         Phase::ReportReset => report_reset(cue),
         Phase::ReportResume => report_resume(cue),
+        Phase::ClearAttention => clear_attention(cue),
         Phase::PermLog => perm_log(cue),
         Phase::ReportFailure => last_walk(cue, Phase::ReportFailure, Phase::RemoveFailed),
         Phase::RemoveFailed => last_walk(cue, Phase::RemoveFailed, Phase::Release),

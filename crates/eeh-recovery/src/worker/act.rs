@@ -53,6 +53,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             Action::RestoreState => self.restore_state(active),
             Action::Release => self.release(active, now),
             Action::Presence(_)
+            | Action::Attention(_)
             | Action::Call(..)
             | Action::Remove { .. }
             | Action::RemoveBus

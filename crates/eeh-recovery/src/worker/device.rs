@@ -58,6 +58,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             let set = DeviceFlags::DISCONNECTED;
             let _ = self.tree.lock().change_device(id, set, DeviceFlags::empty());
             Job::Remove { id, device }
+        } else if let Action::Attention(_) = action {
+            Job::Attention { id, device }
         } else {
             Job::Presence { id, device }
         };

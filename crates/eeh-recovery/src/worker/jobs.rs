@@ -87,7 +87,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let lost = DeviceFlags::LOCK_LOST;
         match job.device {
             Some(device) => {
-                if !matches!(job.action, Action::Presence(_)) {
+                if !matches!(job.action, Action::Presence(_) | Action::Attention(_)) {
                     let _ = self.tree.lock().change_device(device.id, lost, DeviceFlags::empty());
                 }
                 let driver = job.driver();

@@ -11,8 +11,8 @@ use crate::machine::{Input, Link};
 use crate::observe::{ResetEvent, Step, What};
 use crate::targets::{bridge_above, device_target, pe_target, reset_point};
 use crate::{
-    ConfigSpace, FirmwareError, FreezeState, PciCore, Platform, ResetKind, ResetPoll, SlotControl, SlotState,
-    Thaw, Width,
+    ConfigSpace, FirmwareError, FreezeState, PciCore, Platform, ResetKind, ResetPoint, ResetPoll,
+    SlotControl, SlotState, Thaw, Width,
 };
 
 /// The PE is gone.
@@ -41,6 +41,9 @@ impl<'r, P: Platform> Worker<'r, P> {
         let Some(point) = point else {
             return Input::Reset(ResetPoll::Failed(NO_PE));
         };
+        if point == ResetPoint::Unknown && active.machine.is_empty() {
+            return Input::Unreachable;
+        }
         active.reset = Some(firmware.begin_reset(&active.target, &point, kind));
         self.poll_reset(active, now)
     }

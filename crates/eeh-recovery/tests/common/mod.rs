@@ -109,6 +109,8 @@ pub struct Rig {
     pub answers: Mutex<BTreeMap<u16, Answers>>,
     /// Devices whose slot is empty.
     pub absent: Mutex<BTreeSet<u16>>,
+    /// Devices whose slot's attention indicator is lit.
+    pub lit: Mutex<BTreeSet<u16>>,
     /// Devices whose driver never comes back.
     pub hangs: Mutex<BTreeSet<u16>>,
     pub called: Mutex<Vec<String>>,
@@ -131,6 +133,7 @@ impl Rig {
             functions: Mutex::new(functions.clone()),
             answers: Mutex::default(),
             absent: Mutex::default(),
+            lit: Mutex::default(),
             hangs: Mutex::default(),
             called: Mutex::default(),
             worker: None,
@@ -343,7 +346,12 @@ impl Rig {
             }
         }
         Some(match job {
+            Job::Attention { device, .. } => {
+                self.lit.lock().unwrap().remove(&device.bdf.0);
+                if self.device(device.bdf.0).is_some() { JobAnswer::Done } else { JobAnswer::Gone }
+            }
             Job::Presence { device, .. } => {
+                self.lit.lock().unwrap().insert(device.bdf.0);
                 let absent = self.absent.lock().unwrap().contains(&device.bdf.0);
                 if absent { JobAnswer::Absent } else { JobAnswer::Present }
             }

@@ -20,6 +20,12 @@ pub(super) fn compare(scenario: &Scenario, run: &Run, texts: &BTreeMap<Text, Str
     }
     surprises.extend(run.missed.iter().map(|phase| format!("no recovery came to {phase:?}")));
     recoveries(scenario, run, &mut surprises);
+    if let Some(expected) = &scenario.lit {
+        let found: Vec<String> = run.lit.iter().map(|(phb, bus)| format!("{phb:04x}:{bus:02x}")).collect();
+        if found != *expected {
+            surprises.push(format!("lit: {expected:?} expected, {found:?} found"));
+        }
+    }
     let lines: Vec<&str> = run.log.iter().map(|line| line.text.as_str()).collect();
     in_order("log", &scenario.log, &lines, &mut surprises);
     for part in &scenario.not_in_log {

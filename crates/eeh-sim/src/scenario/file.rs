@@ -72,6 +72,8 @@ pub(super) struct Expect {
     /// What no line of the log contains.
     #[serde(default)]
     pub(super) not_in_log: Vec<String>,
+    /// The slots whose attention indicator is lit at the end, all of them, as `0002:03`.
+    pub(super) lit: Option<Vec<String>>,
     /// Parts of lines of Linux's texts at the end, in this order.
     #[serde(default)]
     pub(super) texts: BTreeMap<Text, Vec<String>>,

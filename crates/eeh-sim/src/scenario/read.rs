@@ -53,6 +53,7 @@ pub(super) struct Scenario {
     pub(super) recoveries: Option<Vec<String>>,
     pub(super) log: Vec<String>,
     pub(super) not_in_log: Vec<String>,
+    pub(super) lit: Option<Vec<String>>,
     pub(super) texts: BTreeMap<Text, Vec<String>>,
     pub(super) devices: BTreeMap<PciAddress, Expected>,
 }
@@ -117,6 +118,7 @@ pub(super) fn read(path: &Path, platform: Option<PlatformArg>) -> Result<Scenari
         recoveries,
         log: file.expect.log,
         not_in_log: file.expect.not_in_log,
+        lit: file.expect.lit,
         texts: file.expect.texts,
         devices,
     })

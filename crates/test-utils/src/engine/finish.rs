@@ -49,8 +49,14 @@ impl Engine<'_> {
             ended: self.now(),
             timed_out: !quiet,
             stuck: self.stuck(),
+            lit: self.lit(),
             missed: self.missed(),
         })
+    }
+
+    fn lit(&self) -> Vec<(u32, u8)> {
+        let phbs = self.linux.phbs().into_iter();
+        phbs.flat_map(|phb| phb.lit().into_iter().map(move |bus| (phb.number().0, bus))).collect()
     }
 
     fn look(&self) -> Vec<Before> {

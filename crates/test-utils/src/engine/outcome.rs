@@ -112,6 +112,8 @@ pub struct Run {
     pub timed_out: bool,
     /// Tasks that never came back: hanging drivers, and who waits for their locks.
     pub stuck: usize,
+    /// Buses, by PHB, of slots whose attention indicator is lit.
+    pub lit: Vec<(u32, u8)>,
     /// Phases that something was planned for, and no recovery came to.
     pub missed: Vec<Phase>,
 }

@@ -162,7 +162,7 @@ impl SimLinux {
     fn find_all(&self, spec: MachineSpec) -> Result<(), BootError> {
         for phb in spec.phbs {
             let phb = self.register_phb(&Arc::new(phb))?;
-            let found = self.scan(&phb, phb.root_bus());
+            let (found, _) = self.scan(&phb, phb.root_bus());
             for device in &found {
                 self.probe_eeh(&phb, device);
             }

@@ -18,6 +18,9 @@ use super::phb::SimPhb;
 /// How long a hotplug driver waits for a card: one that needs longer is not found.
 const READY_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long the PCI core waits for a function that asks for more time.
+const RETRY_LIMIT: Duration = Duration::from_secs(60);
+
 /// Why something administrative was not done.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum HotplugError {
@@ -134,13 +137,29 @@ impl SimLinux {
         self.rescan(phb).await
     }
 
+    /// Scans a bus until no function on it asks for more time, for 60 s at most.
+    /// C: `pci_bus_wait_rrs`
+    async fn scan_patiently(&self, phb: &Arc<SimPhb>, bus: u8) -> Vec<Arc<SimDevice>> {
+        let mut all = Vec::new();
+        let mut wait = Duration::from_millis(1);
+        loop {
+            let (found, later) = self.scan(phb, bus);
+            all.extend(found);
+            if !later || wait > RETRY_LIMIT {
+                return all;
+            }
+            self.pace().sleep(wait).await;
+            wait *= 2;
+        }
+    }
+
     /// Scans a bus, and adds and binds what is new.
     ///
     /// # Context
     ///
     /// Under the rescan lock.
     pub(super) async fn add_bus(&self, phb: &Arc<SimPhb>, bus: u8) -> Result<usize, Died> {
-        let found = self.scan(phb, bus);
+        let found = self.scan_patiently(phb, bus).await;
         for device in &found {
             self.probe_eeh(phb, device);
         }

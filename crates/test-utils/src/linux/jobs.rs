@@ -26,6 +26,7 @@ impl SimLinux {
     async fn job(&self, job: Job<SimEnv>) -> JobAnswer {
         match job {
             Job::Presence { device, .. } => self.presence(&device),
+            Job::Attention { device, .. } => attention(&device, false),
             Job::Call { id, device, handler } => self.call(id, &device, handler).await,
             Job::Remove { device, .. } => self.remove_for_recovery(&device).await,
             Job::RemoveBus(bus) => self.remove_bus_for_recovery(&bus).await,
@@ -35,7 +36,7 @@ impl SimLinux {
     }
 
     fn presence(&self, device: &SimDevice) -> JobAnswer {
-        if device.is_gone() {
+        if attention(device, true) == JobAnswer::Gone {
             return JobAnswer::Gone;
         }
         let hardware = self.hardware(device.phb_number());
@@ -164,6 +165,17 @@ impl SimLinux {
         }
         JobAnswer::Done
     }
+}
+
+/// Switches the attention indicator of the device's slot.
+fn attention(device: &SimDevice, on: bool) -> JobAnswer {
+    if device.is_gone() {
+        return JobAnswer::Gone;
+    }
+    if let Some(phb) = device.phb() {
+        phb.set_attention(device.bdf().bus(), on);
+    }
+    JobAnswer::Done
 }
 
 /// The first function of the device's slot that the machine has and Linux does not.

@@ -2,7 +2,7 @@
 //! A PHB of simulated Linux: `struct pci_controller`, and the devices on its buses.
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eeh_pe::{Bdf, PhbNumber, TreeId};
@@ -17,13 +17,15 @@ pub struct SimPhb {
     target: PhbTarget,
     root_bus: u8,
     devices: RwLock<BTreeMap<Bdf, Arc<SimDevice>>>,
+    /// Buses of slots whose attention indicator is lit.
+    lit: RwLock<BTreeSet<u8>>,
 }
 
 impl SimPhb {
     /// A PHB without devices.
     #[must_use]
     pub fn new(spec: Arc<PhbSpec>, target: PhbTarget, root_bus: u8) -> Self {
-        Self { spec, target, root_bus, devices: RwLock::new(BTreeMap::new()) }
+        Self { spec, target, root_bus, devices: RwLock::new(BTreeMap::new()), lit: RwLock::default() }
     }
 
     /// Linux's number.
@@ -115,6 +117,26 @@ impl SimPhb {
             at += 1;
         }
         found
+    }
+
+    /// Switches the attention indicator of the slot that leads to a bus, if a bridge does.
+    /// C: `set_attention_status`
+    pub(super) fn set_attention(&self, bus: u8, on: bool) {
+        if self.bridge_to(bus).is_none() {
+            return;
+        }
+        let mut lit = self.lit.write().unwrap_or_else(PoisonError::into_inner);
+        if on {
+            lit.insert(bus);
+        } else {
+            lit.remove(&bus);
+        }
+    }
+
+    /// The buses of slots whose attention indicator is lit.
+    #[must_use]
+    pub fn lit(&self) -> BTreeSet<u8> {
+        self.lit.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Enters a device; answers `false` when one is there.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Finding devices on buses, and giving them their addresses. C: drivers/pci/probe.c
 
+use core::cell::Cell;
 use std::sync::Arc;
 
 use eeh_pe::Bdf;
@@ -17,18 +18,22 @@ const BUS_NUMBERS: u16 = 0x18;
 
 impl SimLinux {
     /// Scans a bus and those below, and enters what Linux does not know yet, bridges before what is
-    /// behind them. The devices have their addresses then, but neither EEH nor drivers.
+    /// behind them. The devices have their addresses then, but neither EEH nor drivers. Answers too whether
+    /// a function asks for more time.
     ///
     /// # Context
     ///
     /// Under the rescan lock (VFs excepted, as in Linux).
-    pub(super) fn scan(&self, phb: &Arc<SimPhb>, bus: u8) -> Vec<Arc<SimDevice>> {
+    pub(super) fn scan(&self, phb: &Arc<SimPhb>, bus: u8) -> (Vec<Arc<SimDevice>>, bool) {
         let mut found = Vec::new();
+        let mut later = false;
         let mut buses = vec![bus];
         let mut at = 0;
         while let Some(bus) = buses.get(at).copied() {
             at += 1;
-            for bdf in self.answering(phb, bus) {
+            let (answering, asks_for_time) = self.answering(phb, bus);
+            later |= asks_for_time;
+            for bdf in answering {
                 if phb.device(bdf).is_none()
                     && let Some(device) = self.set_up(phb, bdf)
                 {
@@ -38,14 +43,16 @@ impl SimLinux {
                 buses.extend(below.map(|b| b.secondary).filter(|below| *below > bus));
             }
         }
-        found
+        (found, later)
     }
 
-    /// The functions that answer on a bus. C: `pci_scan_slot`
-    fn answering(&self, phb: &SimPhb, bus: u8) -> Vec<Bdf> {
+    /// The functions that answer on a bus, and whether one says "not yet". C: `pci_scan_slot`
+    fn answering(&self, phb: &SimPhb, bus: u8) -> (Vec<Bdf>, bool) {
+        let later = Cell::new(false);
         let answers = |bdf: &Bdf| {
-            let id = self.raw_config_read(phb, *bdf, 0, 4);
-            !matches!(id & 0xffff, 0 | 1 | 0xffff)
+            let vendor = self.raw_config_read(phb, *bdf, 0, 4) & 0xffff;
+            later.set(later.get() || vendor == 1);
+            !matches!(vendor, 0 | 1 | 0xffff)
         };
         let mut found = Vec::new();
         for slot in 0..32 {
@@ -55,7 +62,7 @@ impl SimLinux {
                 found.extend((1..8).filter_map(|function| Bdf::new(bus, slot, function)).filter(answers));
             }
         }
-        found
+        (found, later.get())
     }
 
     /// Enters one function that answers.

@@ -8,9 +8,7 @@ use eeh_recovery::{ChannelState, Outcome, RecoveryId, Step, What};
 
 use super::check::{Checker, Verdict};
 use super::run::Evidence;
-use crate::engine::Fault;
 use crate::hw::{Change, Happened};
-use crate::topology::FunctionSpec;
 
 pub(super) fn check(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     let plan = evidence.plan;
@@ -39,7 +37,7 @@ fn works(evidence: &Evidence<'_>, phb: u32, bdf: Bdf, verdict: &mut Verdict) {
 }
 
 /// On a machine whose drivers all behave and whose cards stay, only the budget gives a device up, or a
-/// freeze while it was recovered, or the removal of a bridge above it meanwhile.
+/// freeze while it was recovered.
 fn reasons(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     if !evidence.plan.gentle {
         return;
@@ -60,14 +58,6 @@ fn reasons(evidence: &Evidence<'_>, verdict: &mut Verdict) {
                 phb.history().iter().any(|c| froze(c) && c.at > recovery.began && c.at <= until)
             })
         };
-        let bridges = evidence.plan.timed.iter().map(|(_, fault)| fault);
-        let mut bridges = bridges.chain(evidence.plan.moments.iter().map(|(_, fault)| fault));
-        let removed = bridges.any(|fault| {
-            let Fault::Remove(phb, bdf) = fault else { return false };
-            let spec = evidence.plan.spec.phb(*phb).and_then(|phb| phb.function(*bdf));
-            *phb == recovery.phb && spec.is_some_and(FunctionSpec::is_bridge)
-        });
-        let failed = failed && !removed;
         verdict.expect(Checker::Reason, !failed || over.contains(&recovery.id) || again(), || {
             format!("PHB {:x} PE {:?} is given up for no reason", recovery.phb, recovery.pe)
         });

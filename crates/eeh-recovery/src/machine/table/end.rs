@@ -55,8 +55,32 @@ pub(super) const fn add_vfs(cue: Cue) -> Option<Phase> {
 pub(super) const fn report_resume(cue: Cue) -> Option<Phase> {
     match cue {
         Cue::Answered | Cue::DeviceGone => Some(Phase::ReportResume),
-        Cue::Finished | Cue::Cancelled => Some(Phase::Done),
+        Cue::Finished => Some(Phase::ClearAttention),
+        Cue::Cancelled => Some(Phase::Done),
         Cue::JobLost => Some(Phase::PermLog),
+        Cue::PeGone => Some(Phase::Release),
+        Cue::Again
+        | Cue::NoCard
+        | Cue::OverBudget
+        | Cue::Unaware
+        | Cue::CanRecover
+        | Cue::NeedReset
+        | Cue::Disconnect
+        | Cue::Removed
+        | Cue::AttemptFailed
+        | Cue::GaveUp
+        | Cue::Fenced
+        | Cue::Held
+        | Cue::NoDrivers
+        | Cue::Refused => None,
+    }
+}
+
+/// The PE works; lights do not undo that.
+pub(super) const fn clear_attention(cue: Cue) -> Option<Phase> {
+    match cue {
+        Cue::Answered | Cue::DeviceGone | Cue::JobLost => Some(Phase::ClearAttention),
+        Cue::Finished | Cue::Cancelled => Some(Phase::Done),
         Cue::PeGone => Some(Phase::Release),
         Cue::Again
         | Cue::NoCard

@@ -152,16 +152,16 @@ pub(super) const fn pause(cue: Cue) -> Option<Phase> {
     }
 }
 
-/// With unaware drivers only, nobody waits for `slot_reset`.
+/// With unaware drivers only, nobody waits for `slot_reset`. A card of which nothing comes back is lost.
 pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
     match cue {
+        Cue::Again => Some(Phase::AddBack),
         Cue::Finished => Some(Phase::ReportReset),
         Cue::Unaware => Some(Phase::ReportResume),
-        Cue::JobLost => Some(Phase::PermLog),
+        Cue::JobLost | Cue::GaveUp => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
         Cue::Cancelled => Some(Phase::Done),
-        Cue::Again
-        | Cue::Answered
+        Cue::Answered
         | Cue::DeviceGone
         | Cue::NoCard
         | Cue::OverBudget
@@ -170,7 +170,6 @@ pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
         | Cue::Disconnect
         | Cue::Removed
         | Cue::AttemptFailed
-        | Cue::GaveUp
         | Cue::Fenced
         | Cue::Held
         | Cue::NoDrivers
