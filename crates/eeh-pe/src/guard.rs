@@ -27,9 +27,16 @@ pub struct TreeGuard<'r, E: Env> {
 
 impl<'r, E: Env> TreeGuard<'r, E> {
     pub(crate) fn new(registry: &'r Registry<E>, cell: &'r TreeCell<E>, id: TreeId) -> Self {
+        let mut guard = Self::without_reaping(registry, cell, id);
+        guard.drain();
+        guard
+    }
+
+    /// Takes the lock and frees nothing: for who may be in a hard interrupt, where nothing of the
+    /// platform's may go.
+    pub(crate) fn without_reaping(registry: &'r Registry<E>, cell: &'r TreeCell<E>, id: TreeId) -> Self {
         let mut guard = Self { registry, cell, id, inner: cell.inner.lock() };
         guard.inner.hold = guard.inner.hold.wrapping_add(1);
-        guard.drain();
         guard
     }
 

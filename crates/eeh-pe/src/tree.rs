@@ -5,6 +5,7 @@ use crate::cell::TreeCell;
 use crate::device::{DeviceInfo, PeSpec};
 use crate::env::{Env, Memory, max_holds};
 use crate::error::{InsertError, Refused};
+use crate::flags::PeFlags;
 use crate::guard::TreeGuard;
 use crate::id::{PeId, PhbNumber, TreeId};
 use crate::insert::Inserted;
@@ -93,6 +94,15 @@ impl<'r, E: Env> Tree<'r, E> {
     /// Any, except while the caller holds a tree's lock.
     pub fn lock(&self) -> TreeGuard<'r, E> {
         TreeGuard::new(self.registry, self.cell, self.id)
+    }
+
+    /// As [`TreeGuard::mark_subtree`], and frees nothing meanwhile.
+    ///
+    /// # Context
+    ///
+    /// Any but NMI, hard interrupt included; takes the tree's lock.
+    pub fn mark_subtree(&self, root: PeId, flags: PeFlags) -> usize {
+        TreeGuard::without_reaping(self.registry, self.cell, self.id).mark_subtree(root, flags)
     }
 
     /// The PHB's own PE, root of the tree.

@@ -313,3 +313,21 @@ fn false_positives_are_counted_in_all_and_for_each_pe() {
     assert_eq!(stats.sum(eeh_pe::Counter::FalsePositives), 41);
     assert!(stats.false_positives(a) <= 3 && stats.false_positives(b) <= 1);
 }
+
+#[test]
+fn a_mark_from_an_interrupt_frees_nothing() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let above = insert(&tree, 0x100, 5, None);
+    let below = insert(&tree, 0x200, 6, Some(above.pe));
+    let held = registry.get_device(below.device).unwrap();
+    drop(tree.remove_device(below.device, seconds(1)));
+    drop(held);
+    let reaped = || registry.stats().sum(eeh_pe::Counter::OrphansReaped);
+    let before = reaped();
+    assert_eq!(tree.mark_subtree(above.pe, PeFlags::ISOLATED), 1);
+    assert_eq!(registry.peek(above.pe).unwrap().flags, PeFlags::ISOLATED);
+    assert_eq!(reaped(), before);
+    tree.reap();
+    assert!(reaped() > before);
+}

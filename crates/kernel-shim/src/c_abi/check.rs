@@ -101,7 +101,7 @@ unsafe extern "C" fn eeh_pe_mark_isolated(pe: *mut eeh_pe) {
 fn mark(pe: *const eeh_pe, flags: PeFlags) {
     let Some((registry, pe)) = registry().zip(token::pe(pe)) else { return };
     if let Some(tree) = registry.tree(pe.tree()) {
-        tree.lock().mark_subtree(pe, flags);
+        tree.mark_subtree(pe, flags);
     }
 }
 
