@@ -31,6 +31,11 @@ impl Rig {
         Ok(Self { qemu, initramfs: archive, runs, image: kernel.image.clone() })
     }
 
+    /// Whether devices of its machines really freeze.
+    pub(crate) fn freezes(&self) -> bool {
+        self.qemu.freezing.is_some()
+    }
+
     fn boot<'a>(&'a self, machine: Machine, append: &'a str) -> Boot<'a> {
         Boot { machine, image: &self.image, initramfs: &self.initramfs, append, memory: 2048 }
     }

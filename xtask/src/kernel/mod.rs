@@ -17,6 +17,7 @@ mod machine;
 mod measure;
 mod objects;
 mod same_text;
+mod selftest;
 mod size;
 mod test;
 pub(crate) mod tools;
@@ -90,6 +91,14 @@ enum Task {
         /// The short part, which CI runs
         #[arg(long)]
         short: bool,
+    },
+    /// Builds, boots in the QEMU of `cargo xtask qemu build`, and runs the kernel's own test of EEH
+    Selftest {
+        #[command(flatten)]
+        options: Options,
+        /// The machine; powernv9 and powernv10 if not given (may be repeated)
+        #[arg(long, value_enum)]
+        machine: Vec<Machine>,
     },
     /// Builds and boots both variants, and compares times and sizes
     Measure {
@@ -210,6 +219,10 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
         Task::Test { options, machine, only, short } => {
             let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
             return test::run(ctx, cache, options, (machines, only, *short));
+        }
+        Task::Selftest { options, machine } => {
+            let both = [Machine::Powernv9, Machine::Powernv10];
+            return selftest::run(ctx, cache, options, if machine.is_empty() { &both } else { machine });
         }
         Task::Measure { options, machine } => return measure::run(ctx, cache, options, *machine),
     }

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use super::Variant;
 pub(crate) use many::FOUR;
-pub(crate) use one::duration;
+pub(crate) use one::{duration, works};
 
 use super::guest::Guest;
 use super::machine::{Function, Kind, Machine, POWERNV};

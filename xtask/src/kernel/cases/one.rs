@@ -23,7 +23,7 @@ pub(super) fn recover(guest: &mut Guest, setup: &Setup, address: &str) -> Fallib
 }
 
 /// Driver, data and state are as they should be.
-pub(super) fn works(findings: &mut Findings, guest: &mut Guest, function: &Function) -> Fallible<()> {
+pub(crate) fn works(findings: &mut Findings, guest: &mut Guest, function: &Function) -> Fallible<()> {
     let address = function.address;
     check(findings, guest, &format!("wait_for 20 bound {address} {}", function.driver), SOON)?;
     check(findings, guest, &io(function), LONG)?;
