@@ -89,7 +89,10 @@ impl Engine<'_> {
         let Some(phb) = self.linux.phb(number) else { return };
         let Some(device) = phb.device(bdf) else { return };
         self.removed.insert((number, bdf));
-        let below = device.identity().buses.map(|b| phb.below(b.secondary)).unwrap_or_default();
-        self.removed.extend(below.iter().map(|d| (number, d.bdf())));
+        let Some(buses) = device.identity().buses else { return };
+        // Also what a recovery has removed ahead of a reset: it cannot come back.
+        let below = phb.spec().functions.iter().map(|function| function.bdf);
+        let below = below.filter(|bdf| (buses.secondary..=buses.subordinate).contains(&bdf.bus()));
+        self.removed.extend(below.map(|bdf| (number, bdf)));
     }
 }
