@@ -106,3 +106,13 @@ fn one(name: &str, work: impl FnOnce() -> Fallible<Findings>) -> bool {
     report.stage(name, work);
     report.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

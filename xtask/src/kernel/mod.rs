@@ -59,14 +59,14 @@ enum Task {
         #[command(flatten)]
         options: Options,
         #[command(flatten)]
-        guest: Shell,
+        guest: OnWhat,
     },
     /// Boots to a shell what was built last
     Shell {
         #[command(flatten)]
         options: Options,
         #[command(flatten)]
-        guest: Shell,
+        guest: OnWhat,
     },
     /// Builds, and looks at the objects: what any context reaches, exports, registers, sizes
     Objects {
@@ -91,6 +91,9 @@ enum Task {
         /// The short part, which CI runs
         #[arg(long)]
         short: bool,
+        /// What was built last, without building
+        #[arg(long)]
+        built: bool,
     },
     /// Builds, boots in the QEMU of `cargo xtask qemu build`, and runs the kernel's own test of EEH
     Selftest {
@@ -112,7 +115,7 @@ enum Task {
 
 /// What a shell runs on.
 #[derive(Args)]
-struct Shell {
+struct OnWhat {
     /// The machine
     #[arg(long, value_enum, default_value = "powernv10")]
     machine: Machine,
@@ -216,9 +219,14 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             objects::check(ctx, &kernel.tree, &mut findings)?;
         }
         Task::SameText { options } => return same_text::run(ctx, cache, options),
-        Task::Test { options, machine, only, short } => {
+        Task::Test { options, machine, only, short, built } => {
             let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
-            return test::run(ctx, cache, options, (machines, only, *short));
+            let kernel = if *built {
+                build::last(cache, options)
+            } else {
+                build::build(ctx, cache, options, &["vmlinux"])
+            };
+            return test::run(&Rig::new(ctx, cache, options, &kernel?)?, options, (machines, only, *short));
         }
         Task::Selftest { options, machine } => {
             let both = [Machine::Powernv9, Machine::Powernv10];

@@ -25,8 +25,8 @@ const ANY_CONTEXT: [&str; 8] = [
     "eeh_pe_addr",
 ];
 
-/// What must not be reached from there: panics, allocation, sleep, mutexes.
-const FORBIDDEN: [&str; 17] = [
+/// What must not be reached from there: panics, allocation, sleep, mutexes, and what may do one of these.
+const FORBIDDEN: [&str; 19] = [
     "core::panicking",
     "rust_begin_unwind",
     "kmalloc",
@@ -44,6 +44,9 @@ const FORBIDDEN: [&str; 17] = [
     "might_sleep",
     "down_read",
     "down_write",
+    // The last reference frees the device.
+    "pci_dev_put",
+    "put_device",
 ];
 
 /// Exported functions and data, and whether to GPL modules only.

@@ -9,12 +9,11 @@ use comfy_table::{Table, presets};
 
 use super::Options;
 use super::boot::Rig;
-use super::build::{self, say};
-use super::cache::Cache;
+use super::build::say;
 use super::cases::{self, Case, Setup};
 use super::guest::Guest;
 use super::machine::Machine;
-use crate::context::{Context, Fallible};
+use crate::context::Fallible;
 use crate::report::Findings;
 
 const SHORT: Duration = Duration::from_secs(30);
@@ -28,15 +27,12 @@ struct Row {
     log: PathBuf,
 }
 
-/// Builds, boots each machine, runs the cases whose name contains one of `only`.
+/// Boots each machine, runs the cases whose name contains one of `only`.
 pub(crate) fn run(
-    ctx: &Context,
-    cache: &Cache,
+    rig: &Rig,
     options: &Options,
     (machines, only, short): (&[Machine], &[String], bool),
 ) -> Fallible<Findings> {
-    let kernel = build::build(ctx, cache, options, &["vmlinux"])?;
-    let rig = Rig::new(ctx, cache, options, &kernel)?;
     let mut rows = Vec::new();
     for machine in machines {
         let setup = Setup { machine: *machine, variant: options.variant };
@@ -45,7 +41,7 @@ pub(crate) fn run(
             .filter(|case| case.applies(&setup) && (case.short || !short))
             .filter(|case| only.is_empty() || only.iter().any(|part| case.name.contains(part.as_str())))
             .collect();
-        on_machine(&rig, &setup, &chosen, &mut rows)?;
+        on_machine(rig, &setup, &chosen, &mut rows)?;
     }
     println!("{}", table(&rows));
     let mut all = Findings::default();
