@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The directory outside the repository in which everything fetched and built is kept.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::context::Fallible;
@@ -15,8 +16,11 @@ use crate::context::Fallible;
 /// | `build/VARIANT-CONFIG` | a kernel tree: source, edits, objects |
 /// | `log/` | one log per step |
 /// | `versions.txt` | what was fetched |
+/// | `lock` | held by the one command that uses it |
 pub(crate) struct Cache {
     root: PathBuf,
+    /// Held while the command runs: two in one cache would build in one tree.
+    _lock: File,
 }
 
 impl Cache {
@@ -28,7 +32,12 @@ impl Cache {
             .or_else(|| set("HOME").map(|dir| dir.join(".cache/eeh-kernel")))
             .ok_or("no cache directory: set EEH_CACHE")?;
         std::fs::create_dir_all(&root)?;
-        Ok(Self { root: root.canonicalize()? })
+        let lock = File::create(root.join("lock"))?;
+        if lock.try_lock().is_err() {
+            println!("another cargo xtask kernel uses {}: waiting for it", root.display());
+            lock.lock()?;
+        }
+        Ok(Self { root: root.canonicalize()?, _lock: lock })
     }
 
     /// A path in it.
