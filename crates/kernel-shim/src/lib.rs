@@ -57,6 +57,5 @@ mod time;
 mod token;
 mod worker;
 
-pub(crate) use env::KernelEnv;
 pub(crate) use platform::KernelPlatform;
 pub(crate) use state::{MAX_PHBS, platform, registry};
