@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The tree's lock, held: the only source of borrowed PEs and devices.
 
-use crate::cell::{Inner, TreeCell, unpack_pe};
+use crate::cell::{Inner, TreeCell};
 use crate::env::{Env, Lock};
 use crate::flags::PeType;
 use crate::id::{Bdf, DeviceId, PeId, PeNumber, TreeId};
@@ -71,16 +71,13 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         PeRef::live(self, self.inner.root?)
     }
 
-    /// The live PE with this number; never the PHB's own.
+    /// The live PE with this number; never the PHB's own. One that is INVALID, kept without devices, is
+    /// found too.
     #[must_use]
     pub fn find(&self, number: PeNumber) -> Option<PeRef<'_, 'r, E>> {
-        let index = self.inner.pes.indices().find(|&index| {
-            self.cell.pe(index).is_some_and(|slot| {
-                let (found, kind) = unpack_pe(slot.identity());
-                slot.word.load().is_live() && found == number && !kind.contains(PeType::PHB)
-            })
-        })?;
-        PeRef::live(self, index)
+        let of_number = self.inner.pes.with_key(number.0);
+        let mut live = of_number.filter_map(|index| PeRef::live(self, index));
+        live.find(|pe| !pe.kind().contains(PeType::PHB))
     }
 
     /// Borrows a live device.
@@ -92,12 +89,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// The live device with this address.
     #[must_use]
     pub fn find_device(&self, bdf: Bdf) -> Option<DeviceRef<'_, 'r, E>> {
-        let index = self.inner.devices.indices().find(|&index| {
-            self.cell
-                .device(index)
-                .is_some_and(|slot| slot.word.load().is_live() && slot.identity() == u64::from(bdf.0))
-        })?;
-        DeviceRef::live(self, index)
+        let mut of_address = self.inner.devices.with_key(u32::from(bdf.0));
+        of_address.find_map(|index| DeviceRef::live(self, index))
     }
 
     /// Adds storage that [`insert_device`](Self::insert_device) asked for, and returns what is not

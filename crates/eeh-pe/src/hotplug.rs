@@ -249,6 +249,10 @@ impl<'r, E: Env> Removed<'r, E> {
 impl<E: Env> Iterator for Removed<'_, E> {
     type Item = RemovedDevice<E>;
 
+    /// # Context
+    ///
+    /// Any, except while the caller holds a tree's lock; takes the tree's lock. What it returns holds
+    /// the platform's device.
     fn next(&mut self) -> Option<RemovedDevice<E>> {
         let removed = self.tree.lock().take_next(self.next?);
         self.next = removed.as_ref().and_then(|device| device.id.index().checked_add(1));

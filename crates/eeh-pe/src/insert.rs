@@ -142,6 +142,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
                 links.children = list;
             }
         }
+        inner.pes.enter(index, number.0);
         // Last: from here on others see it.
         let generation = slot.word.occupy(flags.bits());
         if let Some(old) = predecessor {
@@ -170,6 +171,7 @@ impl<'r, E: Env> TreeGuard<'r, E> {
                 links.devices = list;
             }
         }
+        inner.devices.enter(index, u32::from(info.bdf.0));
         slot.word.occupy(info.flags.bits());
         Ok(Name::new(index, generation))
     }
@@ -188,16 +190,12 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// The youngest removed PE of this number whose recovery still runs.
     fn predecessor(&self, number: PeNumber) -> Option<u16> {
         let pes = &self.inner.pes;
-        pes.indices()
+        pes.with_key(number.0)
             .filter(|&index| {
-                let removed = pes.node(index).is_some_and(|node| node.used != Use::Free);
-                removed
-                    && self.pe_slot(index).is_some_and(|slot| {
-                        let word = slot.word.load();
-                        !word.is_live()
-                            && word.flags() & PeFlags::RECOVERING.bits() != 0
-                            && unpack_pe(slot.identity()).0 == number
-                    })
+                self.pe_slot(index).is_some_and(|slot| {
+                    let word = slot.word.load();
+                    !word.is_live() && word.flags() & PeFlags::RECOVERING.bits() != 0
+                })
             })
             .max_by_key(|&index| pes.node(index).map(|node| node.born))
     }

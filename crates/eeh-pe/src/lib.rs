@@ -39,6 +39,7 @@
     )
 )]
 
+mod buckets;
 mod budget;
 mod cell;
 mod device;

@@ -34,12 +34,22 @@ pub(crate) struct Node {
     pub(crate) prev: Option<u16>,
     /// Of a free slot: the next free one.
     pub(crate) next: Option<u16>,
+    /// PE: its number. Device: its address.
+    pub(crate) key: u32,
+    /// The next one in the bucket of its key.
+    pub(crate) chain: Option<u16>,
     /// The birth stamp.
     pub(crate) born: u64,
     /// When it was removed.
     pub(crate) died: Time,
     /// The hold of the lock in which it was removed: what a later one frees was an orphan.
     pub(crate) died_in: u64,
+}
+
+impl Node {
+    pub(crate) fn is_in_tree(&self) -> bool {
+        self.used != Use::Free
+    }
 }
 
 /// A list of nodes.
@@ -113,11 +123,15 @@ impl<E: Env> HasNode for DeviceLinks<E> {
 }
 
 /// A chunk of links, as memory is reserved for it.
-pub(crate) struct LinkChunk<L>([L; CHUNK]);
+pub(crate) struct LinkChunk<L> {
+    links: [L; CHUNK],
+    /// As many buckets as places.
+    buckets: [Option<u16>; CHUNK],
+}
 
 impl<L: Default> LinkChunk<L> {
     pub(crate) fn new() -> Self {
-        Self(core::array::from_fn(|_| L::default()))
+        Self { links: core::array::from_fn(|_| L::default()), buckets: [None; CHUNK] }
     }
 }
 
@@ -130,21 +144,46 @@ pub(crate) struct Links<E: Env, L: HasNode + Send + Sync> {
     /// Chunks present: the first ones.
     present: usize,
     free: Option<u16>,
+    /// Buckets that are used: a power of two, or none.
+    buckets: usize,
 }
 
 impl<E: Env, L: HasNode + Send + Sync> Links<E, L> {
     pub(crate) fn new(chunks: E::Slice<LinkCell<E, L>>) -> Self {
-        Self { chunks, present: 0, free: None }
+        Self { chunks, present: 0, free: None, buckets: 0 }
     }
 
     pub(crate) fn get(&self, index: u16) -> Option<&L> {
         let (chunk, place) = place(index);
-        self.chunks.get(chunk)?.as_ref()?.0.get(place)
+        self.chunks.get(chunk)?.as_ref()?.links.get(place)
     }
 
     pub(crate) fn get_mut(&mut self, index: u16) -> Option<&mut L> {
         let (chunk, place) = place(index);
-        self.chunks.get_mut(chunk)?.as_mut()?.0.get_mut(place)
+        self.chunks.get_mut(chunk)?.as_mut()?.links.get_mut(place)
+    }
+
+    pub(crate) const fn buckets(&self) -> usize {
+        self.buckets
+    }
+
+    pub(crate) const fn set_buckets(&mut self, buckets: usize) {
+        self.buckets = buckets;
+    }
+
+    pub(crate) fn bucket(&self, bucket: u16) -> Option<&Option<u16>> {
+        let (chunk, place) = place(bucket);
+        self.chunks.get(chunk)?.as_ref()?.buckets.get(place)
+    }
+
+    pub(crate) fn bucket_mut(&mut self, bucket: u16) -> Option<&mut Option<u16>> {
+        let (chunk, place) = place(bucket);
+        self.chunks.get_mut(chunk)?.as_mut()?.buckets.get_mut(place)
+    }
+
+    /// Slots that there is memory for.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.present.saturating_mul(CHUNK)
     }
 
     pub(crate) fn node(&self, index: u16) -> Option<&Node> {
@@ -157,8 +196,7 @@ impl<E: Env, L: HasNode + Send + Sync> Links<E, L> {
 
     /// All indices that exist.
     pub(crate) fn indices(&self) -> impl Iterator<Item = u16> + use<E, L> {
-        let end = self.present.saturating_mul(CHUNK);
-        (0..end).map_while(|i| u16::try_from(i).ok())
+        (0..self.capacity()).map_while(|i| u16::try_from(i).ok())
     }
 
     pub(crate) fn has_free(&self) -> bool {
@@ -181,6 +219,7 @@ impl<E: Env, L: HasNode + Send + Sync> Links<E, L> {
         for index in (first..end).rev() {
             self.release(index);
         }
+        self.grow_buckets();
     }
 
     /// Takes a slot off the free list.
@@ -195,6 +234,7 @@ impl<E: Env, L: HasNode + Send + Sync> Links<E, L> {
 
     /// Forgets the occupant and keeps the slot off the free list for ever.
     pub(crate) fn retire(&mut self, index: u16) {
+        self.leave(index);
         if let Some(links) = self.get_mut(index) {
             *links = L::default();
         }

@@ -179,16 +179,22 @@ impl<E: Env> TreeGuard<'_, E> {
         links.budget.count()
     }
 
-    /// Forgets the freezes of a PE and of all below it, after a permanent failure: what is found
-    /// there later starts at zero.
+    /// Forgets the freezes of a PE and of all below it, after a permanent failure, and of those that
+    /// took them over: what is found there later starts at zero.
     pub fn forget_freezes(&mut self, root: PeId) {
         let Some(root) = self.linked_pe(root) else { return };
-        let mut at = Some(root);
-        while let Some(index) = at {
-            if let Some(links) = self.inner.pes.get_mut(index) {
-                links.budget = Budget::default();
+        self.inner.sweeps = self.inner.sweeps.wrapping_add(1);
+        let mut subtrees = Some(root);
+        while let Some(root) = subtrees {
+            subtrees = self.inner.pes.get_mut(root).and_then(|links| links.to_sweep.take());
+            let mut at = Some(root);
+            while let Some(index) = at {
+                if let Some(links) = self.inner.pes.get_mut(index) {
+                    links.budget = Budget::default();
+                }
+                self.sweep_successor(index, &mut subtrees);
+                at = self.next_in_subtree(root, index, true);
             }
-            at = self.next_in_subtree(root, index, true);
         }
     }
 

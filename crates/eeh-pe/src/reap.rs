@@ -83,6 +83,7 @@ impl<E: Env> TreeGuard<'_, E> {
     fn free_pe(&mut self, index: u16) {
         let successor = self.inner.pes.get(index).and_then(|links| links.successor);
         let name = self.pe_name(index);
+        let number = self.inner.pes.node(index).map_or(0, |node| node.key);
         let Some(slot) = self.pe_slot(index) else { return };
         let inner = &mut *self.inner;
         let Some(Node { owner, died_in, .. }) = inner.pes.node(index).copied() else { return };
@@ -98,7 +99,7 @@ impl<E: Env> TreeGuard<'_, E> {
         }
         self.count_orphan(died_in);
         self.put_owner(owner);
-        self.bridge_succession(name, successor);
+        self.bridge_succession(number, name, successor);
         if self.inner.root == Some(index) {
             // All others referred to it: the tree is empty.
             self.inner.root = None;
@@ -106,17 +107,17 @@ impl<E: Env> TreeGuard<'_, E> {
         }
     }
 
-    /// Whom the PE that is freed succeeded is succeeded by its successor.
-    fn bridge_succession(&mut self, freed: Option<Name>, successor: Option<Name>) {
+    /// Whom the PE that is freed succeeded, which had the same number, is succeeded by its successor.
+    fn bridge_succession(&mut self, number: u32, freed: Option<Name>, successor: Option<Name>) {
         if freed.is_none() || successor.is_none() {
             return;
         }
-        for index in self.inner.pes.indices() {
-            if let Some(links) = self.inner.pes.get_mut(index)
-                && links.successor == freed
-            {
-                links.successor = successor;
-            }
+        loop {
+            let pes = &self.inner.pes;
+            let follows = |&index: &u16| pes.get(index).is_some_and(|links| links.successor == freed);
+            let before = pes.with_key(number).find(follows);
+            let Some(links) = before.and_then(|index| self.inner.pes.get_mut(index)) else { return };
+            links.successor = successor;
         }
     }
 

@@ -100,7 +100,8 @@ impl<E: Env> Registry<E> {
         self.cells.iter().filter_map(|cell| self.tree(cell.id(cell.state.load())))
     }
 
-    /// Takes a reference to a live PE.
+    /// Takes a reference to a live PE; `None` when it is gone, or is referenced as often as can be
+    /// counted.
     ///
     /// # Context
     ///
@@ -111,13 +112,20 @@ impl<E: Env> Registry<E> {
         match slot.word.get(id.name, max_holds::<E>()) {
             Some(_) => Some(PeHold::new(self, cell, slot, id)),
             None => {
-                self.stats.count(Counter::StaleHandles);
+                self.count_stale(slot, id.name);
                 None
             }
         }
     }
 
-    /// Takes a reference to a live device.
+    /// Counts a refusal that was not for want of references.
+    fn count_stale(&self, slot: &Slot, name: Name) {
+        if !slot.word.load().is(name) {
+            self.stats.count(Counter::StaleHandles);
+        }
+    }
+
+    /// Takes a reference to a live device; `None` as for a PE.
     ///
     /// # Context
     ///
@@ -128,7 +136,7 @@ impl<E: Env> Registry<E> {
         match slot.word.get(id.name, max_holds::<E>()) {
             Some(_) => Some(DeviceHold::new(self, cell, slot, id)),
             None => {
-                self.stats.count(Counter::StaleHandles);
+                self.count_stale(slot, id.name);
                 None
             }
         }
@@ -190,7 +198,7 @@ impl<E: Env> Registry<E> {
     ///
     /// # Context
     ///
-    /// Any.
+    /// Any, except while the caller holds a tree's lock; takes each tree's lock in turn.
     pub fn reap(&self) {
         for tree in self.trees() {
             tree.reap();

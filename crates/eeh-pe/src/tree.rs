@@ -75,7 +75,7 @@ impl<'r, E: Env> Tree<'r, E> {
     ///
     /// # Context
     ///
-    /// Any; takes the tree's lock.
+    /// Any, except while the caller holds a tree's lock; takes the tree's lock.
     #[must_use]
     pub fn info(&self) -> PhbInfo {
         let windows = self.lock().inner.windows;
@@ -109,7 +109,7 @@ impl<'r, E: Env> Tree<'r, E> {
     ///
     /// # Context
     ///
-    /// Any; takes the tree's lock.
+    /// Any, except while the caller holds a tree's lock; takes the tree's lock.
     #[must_use]
     pub fn phb_pe(&self) -> Option<PeId> {
         self.lock().root().map(|pe| pe.id())

@@ -79,7 +79,8 @@ impl<'r, E: Env> Walk<'r, E> {
         Self::born_before(root, stamp)
     }
 
-    /// A walk that sees what was born before `stamp`: all phases of a recovery see the same PEs.
+    /// A walk that sees what was born before `stamp`: all phases of a recovery see the same PEs. Its
+    /// root is visited while it is live, whenever it was born.
     #[must_use]
     pub const fn born_before(root: PeHold<'r, E>, stamp: Stamp) -> Self {
         Self { root, at: None, stamp, done: false }

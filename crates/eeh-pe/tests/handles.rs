@@ -174,3 +174,18 @@ fn a_short_name_is_as_good_as_a_handle() {
     assert_eq!((registry.device_named(device), registry.pe_named(pe)), (None, None));
     assert_eq!(registry.device_named(b.device.slot_name()), Some(b.device));
 }
+
+#[test]
+fn a_full_count_is_no_stale_handle() {
+    let registry = registry::<Narrow>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let a = insert(&tree, 0x100, 5, None);
+    let holds: Vec<_> = core::iter::from_fn(|| registry.get(a.pe)).collect();
+    let device_holds: Vec<_> = core::iter::from_fn(|| registry.get_device(a.device)).collect();
+    assert!(registry.get(a.pe).is_none() && registry.get_device(a.device).is_none());
+    assert_eq!(registry.stats().sum(eeh_pe::Counter::StaleHandles), 0);
+    drop((holds, device_holds));
+    drop(tree.remove_device(a.device, seconds(1)));
+    assert!(registry.get(a.pe).is_none() && registry.get_device(a.device).is_none());
+    assert_eq!(registry.stats().sum(eeh_pe::Counter::StaleHandles), 2);
+}

@@ -331,3 +331,21 @@ fn a_mark_from_an_interrupt_frees_nothing() {
     tree.reap();
     assert!(reaped() > before);
 }
+
+#[test]
+fn forgetting_freezes_reaches_those_that_took_them_over() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let elsewhere = insert(&tree, 0x100, 1, None);
+    let above = insert(&tree, 0x200, 2, None);
+    let failed = insert(&tree, 0x300, 3, Some(above.pe));
+    let root = registry.get(above.pe).unwrap();
+    tree.lock().mark_subtree(above.pe, PeFlags::RECOVERING);
+    assert_eq!(tree.lock().note_freeze(failed.pe, seconds(1)), 1);
+    drop(tree.remove_device(failed.device, seconds(2)));
+    let successor = insert(&tree, 0x300, 3, Some(elsewhere.pe));
+    assert!(successor.successor);
+    assert_eq!(tree.lock().pe(successor.pe).unwrap().budget().count(), 1);
+    tree.lock().forget_freezes(root.id());
+    assert_eq!(tree.lock().pe(successor.pe).unwrap().budget().count(), 0);
+}

@@ -314,3 +314,28 @@ fn a_detector_that_was_overtaken_by_a_recovery_causes_no_second_one() {
     assert_eq!(recovered(&rig), [0x1fd, 0x1fd]);
     rig.assert_healthy();
 }
+
+/// The count of the PE is full: its report cannot be taken, since the next one would have no reference.
+#[test]
+fn a_report_that_cannot_be_taken_yet_is_tried_again_without_spinning() {
+    let mut rig = Rig::new(switch());
+    rig.run();
+    let pe = rig.tree().lock().find(eeh_pe::PeNumber(0xfb)).unwrap().id();
+    let mut holds: Vec<_> = core::iter::from_fn(|| rig.registry.get(pe)).collect();
+    assert!(holds.len() > 200);
+    rig.freeze(0xfb);
+    let begun = rig.now();
+    for _ in 0..10 {
+        assert!(
+            matches!(rig.step(), Next::WaitUntil { why: Wait::References, .. }),
+            "neither spins nor sleeps"
+        );
+    }
+    assert!(rig.now().since(begun) >= Duration::from_millis(50));
+    assert_eq!(recovered(&rig), []);
+    holds.truncate(100);
+    rig.run();
+    assert_eq!(recovered(&rig), [0xfb]);
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    rig.assert_healthy();
+}

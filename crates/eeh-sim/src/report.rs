@@ -124,6 +124,7 @@ const fn reason(why: Option<Wait>) -> &'static str {
         Some(Wait::Helper) => "drivers and hotplug",
         Some(Wait::AddBack) => "the pause before devices are added",
         Some(Wait::Host) => "the worker",
+        Some(Wait::References) => "a reference to the PE to be put",
     }
 }
 

@@ -33,4 +33,6 @@ pub enum Wait {
     Host,
     /// The pause before devices are added back (a parameter; C: 5 s).
     AddBack,
+    /// The PE of a report is referenced as often as can be counted: 10 ms, then it is tried again.
+    References,
 }

@@ -15,6 +15,8 @@ mod request;
 mod reset;
 mod special;
 
+use core::time::Duration;
+
 use eeh_pe::{Env, PeId, Time, Tree};
 
 pub(crate) use device::may_hear;
@@ -29,6 +31,9 @@ use crate::targets::phb_target;
 use crate::{
     ErrorSource, JobAnswer, JobId, PeTarget, PhbTarget, Platform, SlotControl, SlotState, Wait, Wake,
 };
+
+/// How long a report is left alone whose PE is referenced as often as can be counted.
+const REFERENCES_WAIT: Duration = Duration::from_millis(10);
 
 /// What the environment's loop does after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,7 +163,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             return next;
         }
-        if let Some(reported) = self.tree.take_pending().next() {
+        let (reported, stays) = {
+            let mut guard = self.tree.lock();
+            (guard.take_report(), guard.has_report())
+        };
+        if let Some(reported) = reported {
             self.begin(reported, now);
             return Next::Again;
         }
@@ -172,6 +181,10 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.asked = true;
             self.ask_firmware(now);
             return Next::Again;
+        }
+        if stays {
+            // Nobody wakes a worker when a reference is put.
+            return Next::WaitUntil { at: now.after(REFERENCES_WAIT), why: Wait::References };
         }
         Next::Idle
     }

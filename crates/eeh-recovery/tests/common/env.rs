@@ -32,6 +32,8 @@ impl Env for TestEnv {
     type Own<T: Send + Sync> = Box<T>;
     type Slice<T: Send + Sync> = Box<[T]>;
     type Device = Arc<Dev>;
+    /// Few references, so that a test can use all of them up.
+    const COUNT_BITS: u32 = 8;
     fn cpu() -> usize {
         0
     }
