@@ -161,7 +161,8 @@ healthy() {
 # refused FILE TEXT: writing it is -EINVAL or -ENODEV.
 refused() {
     local said
-    said=$(printf '%s\n' "$2" 2>&1 >$eeh_debug/"$1") && fail "$1 took '$2'" && return 1
+    # A program of its own says why a write failed; the shell's printf does not.
+    said=$(printf '%s\n' "$2" | dd of=$eeh_debug/"$1" bs=4k 2>&1) && fail "$1 took '$2'" && return 1
     case "$said" in
     *"Invalid argument"* | *"No such device"*) ;;
     *) fail "$1: '$2': $said" ;;
