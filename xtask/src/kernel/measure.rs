@@ -54,12 +54,21 @@ struct Timed {
 }
 
 /// Builds and boots both variants and compares.
-pub(crate) fn run(ctx: &Context, cache: &Cache, options: &Options, machine: Machine) -> Fallible<Findings> {
+pub(crate) fn run(
+    ctx: &Context,
+    cache: &Cache,
+    options: &Options,
+    (machine, built): (Machine, bool),
+) -> Fallible<Findings> {
     let mut both = Vec::new();
     let mut sizes = Vec::new();
     for variant in [Variant::C, Variant::Rust] {
         let options = Options { variant, ..options.clone() };
-        let kernel = build::build(ctx, cache, &options, &["vmlinux"])?;
+        let kernel = if built {
+            build::last(cache, &options)
+        } else {
+            build::build(ctx, cache, &options, &["vmlinux"])
+        }?;
         sizes.push(size::of(&kernel.tree, variant)?);
         let rig = Rig::new(ctx, cache, &options, &kernel)?;
         let mut guest = rig.guest(&format!("measure-{}", machine.name()), machine, "")?;

@@ -110,6 +110,9 @@ enum Task {
         /// The machine
         #[arg(long, value_enum, default_value = "powernv10")]
         machine: Machine,
+        /// What was built last, without building
+        #[arg(long)]
+        built: bool,
     },
 }
 
@@ -232,7 +235,9 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             let both = [Machine::Powernv9, Machine::Powernv10];
             return selftest::run(ctx, cache, options, if machine.is_empty() { &both } else { machine });
         }
-        Task::Measure { options, machine } => return measure::run(ctx, cache, options, *machine),
+        Task::Measure { options, machine, built } => {
+            return measure::run(ctx, cache, options, (*machine, *built));
+        }
     }
     Ok(findings)
 }
