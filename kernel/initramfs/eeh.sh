@@ -169,9 +169,16 @@ refused() {
     esac
 }
 
+# Until a reset is over: QEMU gives a machine check to whoever reads a register of a device in reset,
+# where hardware would freeze the PE.
+settle() {
+    sleep 4
+}
+
 # rebind FUNCTION DRIVER
 rebind() {
     echo "$1" >/sys/bus/pci/drivers/"$2"/unbind
+    settle
     echo "$1" >/sys/bus/pci/drivers/"$2"/bind
     wait_for 30 bound "$1" "$2"
 }

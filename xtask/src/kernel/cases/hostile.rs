@@ -45,7 +45,7 @@ pub(super) fn removed_in_recovery(guest: &mut Guest, _setup: &Setup) -> Fallible
                 &format!("recover {address}; usleep {delay}; remove {address}"),
                 LONG,
             )?;
-            check(&mut findings, guest, &format!("wait_for 60 gone {address}; rescan"), LONG)?;
+            check(&mut findings, guest, &format!("wait_for 60 gone {address}; settle; rescan"), LONG)?;
             works(&mut findings, guest, function)?;
         }
         check(&mut findings, guest, &format!("recovery {address} 60"), LONG)?;
