@@ -123,8 +123,16 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// space. A PE that was inserted meanwhile is handed over healthy, or as a new event.
     pub(super) fn release(&mut self, active: &mut Active<'r, P>, now: Time) -> Input {
         let firmware = self.platform.firmware();
+        // Firmware that is left alone in the middle of a reset holds the line for whoever comes next.
         if let Some(mut reset) = active.reset.take() {
-            firmware.abandon_reset(&mut reset);
+            match firmware.poll_reset(&mut reset, now) {
+                ResetPoll::Wait { until, why } if !active.dead => {
+                    active.reset = Some(reset);
+                    return Input::Later { until, why };
+                }
+                ResetPoll::Wait { .. } => firmware.abandon_reset(&mut reset),
+                ResetPoll::Done | ResetPoll::Failed(_) => {}
+            }
         }
         let root = active.target.pe;
         let marks = PeFlags::RECOVERING
