@@ -227,6 +227,9 @@ impl<E: Env> Recovery<'_, E> {
         if self.phase == Phase::Restore {
             self.passed();
         }
+        if cfg!(eeh_mutant = "hazard_5_1_gone_is_a_vote") {
+            self.result = self.result.merge(crate::ErsResult::Disconnect);
+        }
         self.cue(Cue::DeviceGone);
     }
 
