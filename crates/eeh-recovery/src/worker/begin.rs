@@ -243,7 +243,9 @@ impl<'r, P: Platform> Worker<'r, P> {
             if cfg!(eeh_mutant = "hazard_5_8_cleanup_while_kept") {
                 guard.remove_empty(root, now);
             }
-            guard.clear_subtree(root, marks, Passed::Include);
+            if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) || outcome == Outcome::Recovered {
+                guard.clear_subtree(root, marks, Passed::Include);
+            }
             if cfg!(not(eeh_mutant = "hazard_5_8_cleanup_while_kept")) {
                 guard.remove_empty(root, now);
             }

@@ -162,7 +162,9 @@ impl<'r, P: Platform> Worker<'r, P> {
                 pe.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
             });
             let marks = if lost || left { marks.difference(PeFlags::ISOLATED) } else { marks };
-            guard.clear_subtree(root, marks, Passed::Include);
+            if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) {
+                guard.clear_subtree(root, marks, Passed::Include);
+            }
             guard.successor_of(root).and_then(|id| guard.pe(id)).map(|pe| pe_target(self.phb, pe))
         };
         if let Some(successor) = successor {
