@@ -8,7 +8,7 @@ use eeh_recovery::{FirmwareError, FreezeState, PeTarget, SlotState};
 use crate::PSeries;
 use crate::pseries::{NO_PHB, address};
 use crate::rtas::{Address, Rtas, SlotResetState};
-use crate::status::{STATE, STATE2, Status};
+use crate::status::{LONGEST_BUSY, STATE, STATE2, Status};
 
 /// The longest that firmware may call a PE temporarily unavailable before it is asked again; it may ask
 /// for 49 days. C: `EEH_STATE_MAX_WAIT_TIME`
@@ -46,8 +46,8 @@ impl SlotResetState {
 }
 
 impl<R: Rtas> PSeries<R> {
-    /// The state, and firmware's number of it; one call. A call that is busy is a PE that is
-    /// unavailable for as long.
+    /// The state, and firmware's number of it; one call. A call that is busy, which PAPR does not let it
+    /// be, is a PE that is unavailable for as long, and for 100 ms at least.
     pub(crate) fn query(&self, pe: Address) -> Result<(FreezeState, u32), FirmwareError> {
         let mut out = SlotResetState::default();
         let (call, status) = if self.has(&STATE2) {
@@ -63,7 +63,7 @@ impl<R: Rtas> PSeries<R> {
                 Ok(state) => Ok((state, out.state)),
                 Err(word) => Err(call.garbage(i64::from(word))),
             },
-            Status::Busy(wait) => Ok((FreezeState::Unavailable { wait }, 5)),
+            Status::Busy(wait) => Ok((FreezeState::Unavailable { wait: wait.max(LONGEST_BUSY) }, 5)),
             Status::Failed(error) => Err(error),
         }
     }

@@ -10,7 +10,7 @@ use eeh_pe::{
     Counter, Detection, DeviceFlags, DeviceId, DeviceView, Isolate, PeFlags, PeId, PeView, Registry,
 };
 
-use crate::observe::{DeviceEvent, Event, Observer, Subject, What};
+use crate::observe::{DeviceEvent, Event, FirmwareEvent, Observer, Subject, What};
 use crate::targets::pe_target_of_view;
 use crate::{FirmwareError, FreezeState, Platform, SlotState, Wake};
 
@@ -131,6 +131,7 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
     // the freeze, and knows the report by its time.
     let now = platform.now();
     let state = platform.firmware().state(&pe_target_of_view(&pe));
+    let nonsense = state.err();
     let isolated = match state {
         // What firmware says makes no sense: the worker asks again, with the PE safe meanwhile.
         Err(FirmwareError::Garbage { .. }) => {
@@ -157,8 +158,13 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
         Isolate::Won => {
             registry.stats().count(Counter::SlotResets);
             let subject = Subject::Device(device.bdf, pe.number);
-            let what = What::Detected(state);
-            platform.observer().event(now, &Event { phb: pe.phb, recovery: None, subject, what });
+            let tell = |subject, what| {
+                platform.observer().event(now, &Event { phb: pe.phb, recovery: None, subject, what });
+            };
+            if let Some(error) = nonsense {
+                tell(Subject::Phb, What::Firmware(FirmwareEvent::CallFailed(error)));
+            }
+            tell(subject, What::Detected(state));
             platform.wake().wake(frozen.tree());
             Check::Found
         }

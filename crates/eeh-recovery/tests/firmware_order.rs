@@ -145,6 +145,27 @@ fn a_frozen_pe_is_asked_about_once_however_many_checks_there_are() {
 }
 
 #[test]
+fn a_state_that_makes_no_sense_is_told_once_and_isolates_the_pe_until_firmware_is_asked_again() {
+    let nonsense = FirmwareError::Garbage { call: "state", code: 1 << 31 };
+    let mut firmware = MockFirmware::new();
+    firmware.expect_state().times(1).returning(move |_| Err(nonsense));
+    let (rig, platform) = mocked(aware("nvme"), firmware);
+    for _ in 0..100 {
+        assert!(check(&rig, &platform, Context::Normal).is_failure());
+    }
+    let told = rig.lines().iter().filter(|line| line.contains("2147483648")).count();
+    assert_eq!(told, 1, "{:?}", rig.lines());
+    // Firmware that fails, as PAPR or OPAL let it, has not told of a freeze.
+    let mut firmware = MockFirmware::new();
+    let failed = FirmwareError::Failed { call: "state", code: -1 };
+    firmware.expect_state().times(3).returning(move |_| Err(failed));
+    let (rig, platform) = mocked(aware("nvme"), firmware);
+    for _ in 0..3 {
+        assert_eq!(check(&rig, &platform, Context::Normal), Check::Healthy);
+    }
+}
+
+#[test]
 fn in_an_nmi_firmware_is_never_called() {
     let (rig, platform) = mocked(aware("nvme"), MockFirmware::new());
     assert_eq!(check(&rig, &platform, Context::Nmi), Check::Healthy);

@@ -44,9 +44,9 @@ impl<'r, P: Platform> Worker<'r, P> {
             Action::Thaw(what) => self.thaw(active, what, now),
             Action::BeginReset { attempt } => self.begin_reset(active, attempt, now),
             Action::PollReset => self.poll_reset(active, now),
-            Action::Link { bus } => self.link(bus),
+            Action::Link { bus } => self.link(active, bus, now),
             Action::Configure => self.configure(active, now),
-            Action::Ready(device) => self.ready(device),
+            Action::Ready(device) => self.ready(active, device, now),
             Action::Restore(device) => self.restore(active, device, now),
             Action::Unfreeze => self.unfreeze(active, now),
             Action::SaveState => self.save_state(active, now),
@@ -326,7 +326,12 @@ impl<'r, P: Platform> Worker<'r, P> {
         result.is_err()
     }
 
+    /// Tells of a failed firmware call; of nonsense that is told again and again only once in a recovery.
     pub(super) fn tell_call(&self, recovery: Option<RecoveryId>, error: FirmwareError, now: Time) {
+        let nonsense = matches!(error, FirmwareError::Garbage { .. });
+        if nonsense && self.nonsense.replace(Some((recovery, error))) == Some((recovery, error)) {
+            return;
+        }
         let what = What::Firmware(FirmwareEvent::CallFailed(error));
         self.tell_of(recovery, Subject::Phb, what, now);
     }

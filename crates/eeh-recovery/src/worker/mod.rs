@@ -15,6 +15,7 @@ mod request;
 mod reset;
 mod special;
 
+use core::cell::Cell;
 use core::time::Duration;
 
 use eeh_pe::{Env, PeId, Time, Tree};
@@ -29,7 +30,8 @@ use crate::machine::{Input, Note, Poll, Recovery};
 use crate::observe::{Event, Observer, Outcome, Progress, RecoveryId, ResetEvent, Subject, What};
 use crate::targets::phb_target;
 use crate::{
-    ErrorSource, JobAnswer, JobId, PeTarget, PhbTarget, Platform, SlotControl, SlotState, Wait, Wake,
+    ErrorSource, FirmwareError, JobAnswer, JobId, PeTarget, PhbTarget, Platform, SlotControl, SlotState,
+    Wait, Wake,
 };
 
 /// How long a report is left alone whose PE is referenced as often as can be counted.
@@ -104,6 +106,8 @@ pub struct Worker<'r, P: Platform> {
     last: Option<(PeId, Time)>,
     /// When the last recovery ended, by the clock of detectors.
     ended: Option<Time>,
+    /// The last answer of firmware that made no sense.
+    nonsense: Cell<Option<(Option<RecoveryId>, FirmwareError)>>,
     /// A request to ask firmware was taken and the interrupt is not armed again yet.
     asked: bool,
 }
@@ -129,6 +133,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             diag: Diag::new(storage),
             last: None,
             ended: None,
+            nonsense: Cell::new(None),
             asked: false,
         }
     }

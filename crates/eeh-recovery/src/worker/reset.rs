@@ -71,7 +71,7 @@ impl<'r, P: Platform> Worker<'r, P> {
     }
 
     /// The link of the port above a bus.
-    pub(super) fn link(&self, bus: u8) -> Input {
+    pub(super) fn link(&self, active: &Active<'r, P>, bus: u8, now: Time) -> Input {
         let port = {
             let guard = self.tree.lock();
             bridge_above(&guard, bus).map(|bridge| device_target(self.phb, bridge))
@@ -82,12 +82,15 @@ impl<'r, P: Platform> Worker<'r, P> {
         let offset = port.pcie_cap.saturating_add(reg::LINK_STATUS);
         let up = match self.platform.firmware().read(&port, offset, Width::Half) {
             Ok(status) => status & 0xffff != 0xffff && status & reg::LINK_ACTIVE != 0,
-            Err(_) => false,
+            Err(error) => {
+                self.tell_nonsense(active, error, now);
+                false
+            }
         };
         Input::Link(if up { Link::Up } else { Link::Down })
     }
 
-    pub(super) fn ready(&self, device: DeviceId) -> Input {
+    pub(super) fn ready(&self, active: &Active<'r, P>, device: DeviceId, now: Time) -> Input {
         let Some((target, ..)) = self.look_at(device) else { return Input::Gone(device) };
         let firmware = self.platform.firmware();
         if self.is_virtual(device) {
@@ -95,8 +98,18 @@ impl<'r, P: Platform> Worker<'r, P> {
             let there = firmware.read(&target, reg::COMMAND, Width::Word).is_ok_and(|word| word != u32::MAX);
             return Input::Vendor(device, if there { 0 } else { u16::MAX });
         }
-        let vendor = firmware.read(&target, reg::ID, Width::Half).unwrap_or(0xffff);
+        let vendor = firmware.read(&target, reg::ID, Width::Half).unwrap_or_else(|error| {
+            self.tell_nonsense(active, error, now);
+            0xffff
+        });
         Input::Vendor(device, u16::try_from(vendor & 0xffff).unwrap_or(u16::MAX))
+    }
+
+    /// A configuration cycle while a device comes back: it may fail, but not make no sense.
+    fn tell_nonsense(&self, active: &Active<'r, P>, error: FirmwareError, now: Time) {
+        if matches!(error, FirmwareError::Garbage { .. }) {
+            self.tell_call(Some(active.id), error, now);
+        }
     }
 
     fn is_virtual(&self, device: DeviceId) -> bool {

@@ -25,6 +25,11 @@ impl Phb {
         s.fabric.functions.iter().filter(|f| f.pe == Some(pe)).map(|f| f.pushes).sum()
     }
 
+    /// The same of all functions.
+    pub(crate) fn all_pushes(&self) -> u32 {
+        self.lock().fabric.functions.iter().map(|f| f.pushes).sum()
+    }
+
     /// Whether the function is a bridge.
     pub(crate) fn is_bridge(&self, bdf: Bdf) -> bool {
         self.with_function(bdf, |s, i| s.fabric.get(i).is_bridge()).unwrap_or(false)

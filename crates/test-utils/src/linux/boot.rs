@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use eeh_pe::{Bdf, Registry, RegistryLimits, RegistryStorage, Time};
 use eeh_powernv::PowerNv;
 use eeh_pseries::PSeries;
-use eeh_recovery::{FirmwareError, Params};
+use eeh_recovery::{FirmwareError, Params, ResetPoll};
 
 use super::SimLinux;
 use super::calls::Calls;
@@ -21,7 +21,7 @@ use super::platform::{Interrupts, SimPhbs};
 use crate::drivers::Temperament;
 use crate::hw::{Machine, ScaledClock, SimClock, Timing};
 use crate::opal::{self, Version};
-use crate::rtas::{self, Garbage};
+use crate::rtas::{self, Garbage, buid_of};
 use crate::task::{Gate, Pace, SleepLock, VirtualTime};
 use crate::topology::{FunctionSpec, MachineSpec, PciAddress, PhbSpec};
 
@@ -49,6 +49,8 @@ pub struct Options {
     pub params: Params,
     /// When devices are ready after a reset.
     pub ready_after: Duration,
+    /// Whether the kernel follows one that crashed, or was told `reset_devices`: pSeries resets PHBs.
+    pub reset_devices: bool,
     /// Whether the observer keeps a record and the console its lines.
     pub record: bool,
 }
@@ -62,6 +64,7 @@ impl Default for Options {
             temperaments: BTreeMap::new(),
             params: Params::default(),
             ready_after: Timing::default().ready_after,
+            reset_devices: false,
             record: true,
         }
     }
@@ -155,8 +158,25 @@ impl SimLinux {
             new_trees: Mutex::default(),
             calls: Calls::new(options.record),
         };
+        if options.reset_devices {
+            linux.reset_phbs(&spec);
+        }
         linux.find_all(spec)?;
         Ok(linux)
+    }
+
+    /// Resets the first PE of each PHB. C: `eeh_pseries_init`
+    fn reset_phbs(&self, spec: &MachineSpec) {
+        let Some(back) = self.back_end.pseries() else { return };
+        self.console().kernel(self.now(), &format_args!("Issue PHB reset ..."));
+        for phb in &spec.phbs {
+            let begin = |f: &FunctionSpec| back.begin_start_reset(buid_of(phb.number), f.bdf).ok()?;
+            let Some(mut start) = phb.functions.iter().find_map(begin) else { continue };
+            // What becomes of it shows when the PHB is scanned.
+            while let ResetPoll::Wait { until, .. } = back.poll_start_reset(&mut start, self.now()) {
+                self.machine.clock().spend(until.since(self.now()));
+            }
+        }
     }
 
     fn find_all(&self, spec: MachineSpec) -> Result<(), BootError> {

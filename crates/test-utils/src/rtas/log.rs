@@ -47,8 +47,7 @@ impl Call<'_> {
     fn give_up(&mut self, pe: u32) {
         self.release_reset(pe);
         self.phb.stop(pe, Stopped::ALL);
-        let pushes = self.phb.pushes(pe);
-        self.record(pe).given_up = Some(pushes);
+        self.record(pe).given_up = true;
     }
 
     /// The fixed part, then the platform's data: the PE's address, when its error was noticed, the

@@ -77,6 +77,9 @@ struct PhbFirmware {
     rebuild: Option<Time>,
     /// How many freezes the platform has taken note of.
     freezes: u64,
+    /// How often functions were plugged in: all of them, and those of each PE.
+    all_pushes: u32,
+    pushes: BTreeMap<u32, u32>,
     /// PE numbers of virtual functions, by physical function.
     functions: BTreeMap<Bdf, BTreeSet<u16>>,
     /// What virtual functions it was allowed to unfreeze.

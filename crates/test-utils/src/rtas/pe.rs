@@ -17,8 +17,8 @@ pub(super) struct Record {
     pub(super) held: Option<Held>,
     /// Unavailable until then.
     pub(super) until: Time,
-    /// Permanently unavailable: since how many times its functions had been plugged in.
-    pub(super) given_up: Option<u32>,
+    /// Permanently unavailable.
+    pub(super) given_up: bool,
     /// Error information is kept: since when.
     pub(super) cached: Option<Time>,
     /// Busy answers that a configuration still gets.
@@ -71,7 +71,7 @@ impl Call<'_> {
     pub(super) fn state(&self, pe: u32) -> State {
         let (dead, _) = self.phb.condition();
         let record = self.state.pes.get(&pe);
-        if dead || record.is_some_and(|r| r.given_up.is_some()) {
+        if dead || record.is_some_and(|r| r.given_up) {
             return State::GivenUp;
         }
         if let Some(until) = record.map(|r| r.until).filter(|&until| until > self.now) {

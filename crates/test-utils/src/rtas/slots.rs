@@ -5,7 +5,6 @@
 
 use eeh_pe::Bdf;
 
-use super::pe::Record;
 use super::{Call, Firmware, buid_of, rc};
 use crate::hw::Stopped;
 
@@ -43,11 +42,20 @@ impl Firmware {
         })
     }
 
+    /// The address of the PE that a function is in, if it is in one.
+    #[must_use]
+    pub fn pe_number(&self, phb: u32, bdf: Bdf) -> Option<u32> {
+        let call = self.call(buid_of(phb))?;
+        let [bus, devfn] = bdf.0.to_be_bytes();
+        let pe = call.pe_at(u32::from_be_bytes([0, bus, devfn, 0]))?;
+        Some(call.address_of(pe))
+    }
+
     /// Whether firmware calls the hardware's PE permanently unavailable.
     #[must_use]
     pub fn has_given_up(&self, phb: u32, pe: u32) -> bool {
         let call = self.call(buid_of(phb));
-        call.is_some_and(|c| c.state.pes.get(&pe).is_some_and(|r| r.given_up.is_some()))
+        call.is_some_and(|c| c.state.pes.get(&pe).is_some_and(|r| r.given_up))
     }
 }
 
@@ -89,16 +97,22 @@ impl Call<'_> {
         rc::SUCCESS
     }
 
-    /// What made a PE unavailable is over when its slot lost its power and got it back
-    /// (`ibm,slot-error-detail`, R-13).
+    /// What stopped a PE or made it unavailable is over when its slot lost its power and got it back (EEH
+    /// option requirements, R-8; `ibm,slot-error-detail`, R-13).
     pub(super) fn notice_power(&mut self) {
-        let cycled = |(pe, record): (&u32, &Record)| {
-            record.given_up.filter(|&then| self.phb.pushes(*pe) != then).map(|_| *pe)
-        };
-        let cycled: Vec<u32> = self.state.pes.iter().filter_map(cycled).collect();
-        for pe in cycled {
-            self.state.pes.remove(&pe);
-            self.phb.release(pe, Stopped::ALL);
+        let all = self.phb.all_pushes();
+        if all == self.state.all_pushes {
+            return;
+        }
+        self.state.all_pushes = all;
+        for bdf in self.phb.homes() {
+            let Some(pe) = self.phb.pe_of(bdf) else { continue };
+            let pushes = self.phb.pushes(pe);
+            if self.state.pushes.insert(pe, pushes).unwrap_or(0) != pushes {
+                self.release_reset(pe);
+                self.state.pes.remove(&pe);
+                self.phb.release(pe, Stopped::ALL);
+            }
         }
     }
 }

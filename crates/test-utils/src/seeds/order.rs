@@ -100,8 +100,13 @@ fn once(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         };
         *reports.entry((event.phb.0, pe.filter(|_| !fence))).or_default() += 1;
     }
+    // A partition's PEs are stopped with the PHB, and with the fabric above them.
+    let partition = evidence.linux.rtas().is_some();
     for ((phb, pe), count) in reports {
-        let froze = freezes.get(&(phb, pe)).copied().unwrap_or(0);
+        let mine = |(key, _): &(&(u32, Option<u32>), &usize)| {
+            if partition { key.0 == phb } else { **key == (phb, pe) }
+        };
+        let froze: usize = freezes.iter().filter(mine).map(|(_, count)| *count).sum();
         let came = evidence.calls.iter().filter(|c| c.phb == phb && c.step == Step::Probe).count();
         verdict.expect(Checker::Once, count <= froze + came, || {
             format!("PHB {phb:x} PE {pe:x?} froze {froze} times and was reported {count} times")

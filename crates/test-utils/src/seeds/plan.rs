@@ -13,6 +13,7 @@ use crate::engine::Fault;
 use crate::hw::Timing;
 use crate::linux::Options;
 use crate::opal::{Quirks, Version};
+use crate::rtas::{Behaviour, Busy, Fundamental, Partition};
 use crate::topology::{FunctionSpec, MachineSpec, PciAddress, Synthetic, synthetic};
 
 /// The plan of a seed.
@@ -81,6 +82,18 @@ impl Plan {
     /// The plan of `seed`; `fixtures` are machines to choose from, beside those that are made up.
     #[must_use]
     pub fn new(seed: u64, fixtures: &[MachineSpec]) -> Self {
+        let mut plan = Self::powernv(seed, fixtures);
+        // Chance of its own: what else a seed decides is as if there were one platform.
+        let mut dice = Dice::new(!seed);
+        if dice.chance(30) {
+            plan.options.firmware = behaviour(&mut dice).into();
+        }
+        plan
+    }
+
+    /// The same, but on PowerNV in any case.
+    #[must_use]
+    pub fn powernv(seed: u64, fixtures: &[MachineSpec]) -> Self {
         let mut dice = Dice::new(seed);
         let gentle = dice.chance(60);
         let spec = machine(&mut dice, fixtures);
@@ -252,6 +265,23 @@ fn firmware(dice: &mut Dice) -> Version {
         1 => Version::Skiboot(Quirks { diag_takes: Duration::ZERO, ..Quirks::default() }),
         2 => Version::Skiboot(Quirks { leaves_link_unstable: false, ..Quirks::default() }),
         _ => Version::skiboot(),
+    }
+}
+
+/// A partition's firmware.
+fn behaviour(dice: &mut Dice) -> Behaviour {
+    let statuses = [9900, 9901, 9902, -2];
+    Behaviour {
+        partition: if dice.chance(50) { Partition::Bus } else { Partition::Card },
+        fundamental: dice
+            .pick(&[Fundamental::Works, Fundamental::NotHere, Fundamental::Unknown])
+            .copied()
+            .unwrap_or(Fundamental::Works),
+        busy: Busy { status: dice.pick(&statuses).copied().unwrap_or(-2), times: dice.below(3) as u32 },
+        away: Duration::from_millis(dice.below(3) * 700),
+        recovers_in: Duration::from_secs(1 + dice.below(10)),
+        low_byte: u8::from(dice.chance(50)),
+        ..Behaviour::default()
     }
 }
 

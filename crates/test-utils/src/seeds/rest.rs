@@ -89,8 +89,11 @@ fn isolated(linux: &SimLinux, phb: &SimPhb) -> bool {
     guard.root().is_some_and(|root| root.flags().contains(PeFlags::ISOLATED))
 }
 
-/// Whether a PE is left isolated; that it may be so, `marks` sees to.
+/// Whether a PE is left isolated; that it may be so, `marks` sees to. Or firmware has given it up.
 fn given_up(linux: &SimLinux, phb: &SimPhb, pe: u32) -> bool {
+    if let Some(rtas) = linux.rtas() {
+        return rtas.honest().has_given_up(phb.number().0, pe);
+    }
     let Some(tree) = linux.registry().tree(phb.tree()) else { return false };
     let guard = tree.lock();
     guard.find(PeNumber(pe)).is_some_and(|pe| pe.flags().contains(PeFlags::ISOLATED))
@@ -166,7 +169,8 @@ fn tree(linux: &SimLinux, phb: &SimPhb, verdict: &mut Verdict) {
 }
 
 fn device_at_rest(linux: &SimLinux, phb: &SimPhb, device: &SimDevice, verdict: &mut Verdict) {
-    let wanted = phb.spec().function(device.bdf()).and_then(|f| f.pe);
+    let wired = phb.spec().function(device.bdf()).and_then(|f| f.pe);
+    let wanted = linux.rtas().map_or(wired, |rtas| rtas.honest().pe_number(phb.number().0, device.bdf()));
     let isa = device.identity().class >> 8 == 0x0601;
     let Some(number) = wanted.filter(|_| !isa) else { return };
     let id = device.eeh();

@@ -7,14 +7,14 @@ use core::time::Duration;
 use std::hash::DefaultHasher;
 use std::sync::Arc;
 
-use eeh_pe::Time;
+use eeh_pe::{Bdf, Time};
 
 use super::canary::Canary;
 use super::check::{Checker, Verdict, Violation};
 use super::plan::Plan;
 use super::{order, rest, whole};
 use crate::engine::{Engine, Fault, Planned, Run};
-use crate::hw::Phb;
+use crate::hw::{Phb, Stopped};
 use crate::linux::{Call, SimLinux};
 use crate::topology::MachineSpec;
 
@@ -196,6 +196,14 @@ fn settle(engine: &mut Engine<'_>, linux: &SimLinux) -> Result<bool, String> {
     }
 }
 
+/// Whether nothing gets through to a function of a partition any more.
+fn is_lost(firmware: &crate::rtas::Firmware, hardware: &Phb, bdf: Bdf) -> bool {
+    let pe = hardware.pe_of(bdf);
+    pe.is_some_and(|pe| {
+        firmware.has_given_up(hardware.number(), pe) || hardware.stopped(pe) != Stopped::NO
+    })
+}
+
 /// Gives the machine everything back.
 fn heal(plan: &Plan, linux: &SimLinux, engine: &mut Engine<'_>, canary: Option<Canary>) {
     let start = engine.now();
@@ -213,6 +221,10 @@ fn heal(plan: &Plan, linux: &SimLinux, engine: &mut Engine<'_>, canary: Option<C
         plan_at(5, Fault::AddPhb(number));
         if let Some(hardware) = linux.hardware(number) {
             for function in &phb.functions {
+                // A PE that firmware has given up, or that froze when nobody had it, wants a new card.
+                if linux.rtas().is_some_and(|rtas| is_lost(rtas.honest(), &hardware, function.bdf)) {
+                    hardware.pull(function.bdf);
+                }
                 // One that is there stays.
                 let _ = hardware.push(function.bdf);
             }
