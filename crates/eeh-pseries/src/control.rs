@@ -19,6 +19,10 @@ impl<R: Rtas> SlotControl for PSeries<R> {
         address(pe).map_or(Ok(()), |pe| self.thaw_address(pe, what))
     }
 
+    fn needs_point(&self) -> bool {
+        false
+    }
+
     /// The point does not matter: PAPR resets the PE.
     fn begin_reset(&self, pe: &PeTarget, _point: &ResetPoint, kind: ResetKind) -> Reset {
         Reset::new(address(pe), kind)

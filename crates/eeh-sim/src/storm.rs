@@ -123,7 +123,7 @@ impl Storm {
         let sums = verdict::sums(field, &account);
         wrong.extend(account.wrong);
         wrong.extend(field.findings());
-        wrong.extend(verdict::check_work(&sums, self.duration.as_secs()));
+        wrong.extend(verdict::check_work(&sums, self.duration.as_secs(), field.linux.rtas().is_some()));
         progress.ends();
         (sums, wrong)
     }

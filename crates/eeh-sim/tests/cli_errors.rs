@@ -279,3 +279,25 @@ fn paths_that_lead_nowhere_are_refused() {
     error: DIR/nowhere: expected a file that can be read, found No such file or directory (os error 2)
     "#);
 }
+
+#[test]
+fn a_platform_has_its_own_firmware() {
+    for firmware in ["skiboot", "ideal"] {
+        let args = ["--platform", "pseries", "--firmware", firmware, "--break", "0002:03:00.0"];
+        let said = refused_on_fixture(&args);
+        assert_eq!(
+            said.trim_end(),
+            format!(
+                "error: --platform pseries and --firmware {firmware} contradict each other: that is firmware \
+                 of powernv"
+            )
+        );
+    }
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/partition.toml");
+    let scenario = scenario.display().to_string();
+    let said = refused(&["run", &scenario, "--platform", "powernv"]);
+    assert!(said.contains("partition.toml:5: platform: --platform contradicts the scenario"), "{said}");
+    let other = fixture("../scenarios/nvme-behind-a-switch.toml").display().to_string();
+    let said = refused(&["run", &other, "--platform", "pseries"]);
+    assert!(said.contains("toml:1: platform: --platform contradicts the scenario"), "{said}");
+}

@@ -91,3 +91,18 @@ fn the_trace_is_json_with_the_four_kinds_of_track() {
     let bad = events.iter().find(|e| e["ph"] == "X" && e["dur"].as_f64().is_none_or(|d| d <= 0.0));
     assert!(bad.is_none(), "{bad:?}");
 }
+
+#[test]
+fn a_partition_recovers_each_class_of_device() {
+    // NVMe and network cards below a root port and behind a switch, and USB.
+    let devices = ["0000:01:00.0", "0001:01:00.0", "0002:03:00.0", "0002:04:00.0", "0002:05:00.0"];
+    for device in devices.into_iter().chain(["0003:01:00.0"]) {
+        let output = recover(&["--platform", "pseries", "--break", device]);
+        let log = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{log}");
+        assert!(log.contains("EEH: Recovery successful.") && log.contains("works again"), "{log}");
+        assert!(log.contains("RTAS: event, Type: Platform Error (224), Severity: 4"), "{log}");
+    }
+    let output = recover(&["--platform", "pseries", "--kill", "2"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+}

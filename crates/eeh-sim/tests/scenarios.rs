@@ -90,6 +90,12 @@ fn a_wrong_file_is_told_with_its_line_and_ends_with_2() {
         ("synthetic = \"1x8\"", "synthetic = \"8\"", 2, "PHBs, `x` and functions"),
         ("synthetic = \"1x8\"", "machine = \"nowhere\"", 2, "nowhere"),
         ("synthetic = \"1x8\"", "synthetic = \"1x8\"\nplatform = \"sparc\"", 3, "unknown variant `sparc`"),
+        (
+            "synthetic = \"1x8\"",
+            "synthetic = \"1x8\"\nplatform = \"pseries\"\nfirmware = \"ideal\"",
+            4,
+            "firmware: that of pseries cannot be chosen",
+        ),
         ("fence 0", "fence", 4, "fence: PHB is expected behind it"),
         ("fence 0", "fence 7", 4, "its only PHB is 0"),
         ("fence 0", "break 00:1f.0", 4, "there is no device 0000:00:1f.0"),

@@ -33,6 +33,13 @@ fn a_short_storm_leaves_nothing_wrong() {
 }
 
 #[test]
+fn a_short_storm_over_a_partition_leaves_nothing_wrong() {
+    let output = storm("2", &["--platform", "pseries"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
+#[test]
 fn a_storm_runs_on_a_large_machine() {
     let mut command = Command::cargo_bin("eeh-sim").expect("built");
     let arguments =

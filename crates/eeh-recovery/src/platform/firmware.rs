@@ -112,6 +112,11 @@ pub trait SlotControl {
     /// The firmware's own.
     fn thaw(&self, pe: &PeTarget, what: Thaw) -> Result<(), FirmwareError>;
 
+    /// Whether a reset needs to be told where it is applied. PAPR's firmware resets PEs by name.
+    fn needs_point(&self) -> bool {
+        true
+    }
+
     /// Begins one attempt; nothing happens on the wire before the first poll.
     fn begin_reset(&self, pe: &PeTarget, point: &ResetPoint, kind: ResetKind) -> Self::Reset;
 

@@ -41,7 +41,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let Some(point) = point else {
             return Input::Reset(ResetPoll::Failed(NO_PE));
         };
-        if point == ResetPoint::Unknown && active.machine.is_empty() {
+        if point == ResetPoint::Unknown && active.machine.is_empty() && firmware.needs_point() {
             return Input::Unreachable;
         }
         active.reset = Some(firmware.begin_reset(&active.target, &point, kind));

@@ -219,6 +219,10 @@ impl SlotControl for SimFirmware {
         }
     }
 
+    fn needs_point(&self) -> bool {
+        self.rtas().is_none()
+    }
+
     fn begin_reset(&self, pe: &PeTarget, point: &ResetPoint, kind: ResetKind) -> SimReset {
         match self {
             Self::PowerNv(back) => SimReset::PowerNv(back.begin_reset(pe, point, kind)),

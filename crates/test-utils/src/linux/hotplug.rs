@@ -79,6 +79,9 @@ impl SimLinux {
     ///
     /// No such PHB, or a driver died.
     pub async fn rescan(&self, phb: u32) -> Result<usize, HotplugError> {
+        if self.power_cycle_lost(phb) {
+            self.pace().sleep(READY_LIMIT).await;
+        }
         let lock = self.rescan_lock().lock().await;
         let phb = self.phb(phb).ok_or(HotplugError::NoPhb(phb))?;
         let added = self.add_bus(&phb, phb.root_bus()).await;
@@ -86,6 +89,24 @@ impl SimLinux {
             lock.lose();
         }
         Ok(added?)
+    }
+
+    /// A partition finds nothing behind a PE that is stopped or given up: its administrator has the slot's
+    /// power cycled first, where Linux has no device. C: `rpaphp_enable_slot`
+    fn power_cycle_lost(&self, number: u32) -> bool {
+        let (Some(rtas), Some(phb), Some(hardware)) = (self.rtas(), self.phb(number), self.hardware(number))
+        else {
+            return false;
+        };
+        let members = |pe: u32| phb.devices().iter().any(|d| hardware.pe_of(d.bdf()) == Some(pe));
+        let mut cycled = false;
+        for bdf in hardware.homes() {
+            let Some(pe) = hardware.pe_of(bdf).filter(|&pe| !members(pe)) else { continue };
+            if hardware.stopped(pe).any() || rtas.honest().has_given_up(number, pe) {
+                cycled |= hardware.pull(bdf) && hardware.push(bdf);
+            }
+        }
+        cycled
     }
 
     /// Unbinds the driver of a device, as `echo > unbind`.

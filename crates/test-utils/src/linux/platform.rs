@@ -233,7 +233,15 @@ impl PciCore<SimEnv> for SimLinux {
         device.count_uevent();
     }
 
-    fn notify_resume(&self, _device: &Device) -> Result<(), FirmwareError> {
-        Ok(())
+    /// C: `pseries_notify_resume`
+    fn notify_resume(&self, device: &Device) -> Result<(), FirmwareError> {
+        let (Some(back), Some(phb)) = (self.back_end().pseries(), device.phb()) else { return Ok(()) };
+        let (physfn, own) = (device.identity().physfn, device.bdf());
+        let pf = physfn.unwrap_or(own);
+        let mine = |vf: &Device| vf.identity().physfn == Some(pf) && (physfn.is_none() || vf.bdf() == own);
+        let hardware = self.hardware(device.phb_number());
+        let number = |vf: &Device| hardware.as_ref()?.pe_of(vf.bdf()).and_then(|pe| u16::try_from(pe).ok());
+        let pes: Vec<u16> = phb.devices().iter().filter(|vf| mine(vf)).filter_map(number).collect();
+        if pes.is_empty() { Ok(()) } else { back.allow_unfreeze(phb.firmware(), pf, &pes) }
     }
 }

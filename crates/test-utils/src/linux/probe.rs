@@ -97,6 +97,16 @@ impl SimLinux {
                 return self.console().kernel(self.now(), &text);
             }
         };
+        let number = match (self.rtas(), identity.physfn) {
+            (Some(rtas), Some(pf)) => {
+                // C: `pseries_pci_sriov_enable`, `pseries_pcibios_bus_add_device`
+                if let Some(pe) = self.hardware(phb.number().0).and_then(|hw| hw.pe_of(identity.bdf)) {
+                    let _ = rtas.honest().map_pe_number(phb.number().0, pf, pe);
+                }
+                eeh_pseries::pe_of_vf(identity.bdf)
+            }
+            _ => number,
+        };
         let config = Config { linux: self, phb, bdf: identity.bdf };
         let info = device_info(&config, device, spec.is_some_and(|f| f.reset_by_firmware));
         match self.enter(phb, device, info, number, saved(&config, device.is_bridge())) {

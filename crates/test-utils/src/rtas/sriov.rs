@@ -6,14 +6,14 @@ use eeh_pe::Bdf;
 use super::{Call, Firmware, buid_of, rc};
 
 impl Firmware {
-    /// The PE numbers of a physical function's virtual functions (`ibm,open-sriov-map-pe-number`).
-    pub fn map_pe_numbers(&self, phb: u32, pf: Bdf, pes: &[u16]) -> i32 {
-        self.run(buid_of(phb), |c| {
-            if c.phb.pe_of(pf).is_none() {
-                return rc::PARAMETER;
+    /// A virtual function of a physical function has this PE number (`ibm,open-sriov-map-pe-number`).
+    pub fn map_pe_number(&self, phb: u32, pf: Bdf, pe: u32) -> i32 {
+        self.run(buid_of(phb), |c| match u16::try_from(pe) {
+            Ok(pe) if c.phb.pe_of(pf).is_some() => {
+                c.state.functions.entry(pf).or_default().insert(pe);
+                rc::SUCCESS
             }
-            c.state.functions.insert(pf, pes.iter().copied().collect());
-            rc::SUCCESS
+            _ => rc::PARAMETER,
         })
     }
 

@@ -385,12 +385,13 @@ fn virtual_functions_are_unfrozen_by_their_numbers() {
     let rig = Rig::plain();
     let pf = Bdf(0x100);
     assert_eq!(rig.firmware.open_sriov_allow_unfreeze(CARD, &[5]), -3, "no physical function");
-    assert_eq!(rig.firmware.map_pe_numbers(0, pf, &[5, 6]), 0);
+    assert_eq!([5, 6].map(|pe| rig.firmware.map_pe_number(0, pf, pe)), [0, 0]);
     assert_eq!(rig.firmware.open_sriov_allow_unfreeze(CARD, &[]), -3);
     assert_eq!(rig.firmware.open_sriov_allow_unfreeze(CARD, &[5, 7]), -3);
     assert_eq!(rig.firmware.open_sriov_allow_unfreeze(CARD, &[6, 5]), 0);
     assert_eq!(rig.firmware.allowed(0), [(pf, vec![6, 5])]);
-    assert_eq!(rig.firmware.map_pe_numbers(0, Bdf(0x7700), &[1]), -3);
+    assert_eq!(rig.firmware.map_pe_number(0, Bdf(0x7700), 1), -3);
+    assert_eq!(rig.firmware.map_pe_number(0, pf, 0x1_0000), -3);
 }
 
 #[test]

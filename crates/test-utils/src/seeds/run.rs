@@ -199,9 +199,7 @@ fn settle(engine: &mut Engine<'_>, linux: &SimLinux) -> Result<bool, String> {
 /// Whether nothing gets through to a function of a partition any more.
 fn is_lost(firmware: &crate::rtas::Firmware, hardware: &Phb, bdf: Bdf) -> bool {
     let pe = hardware.pe_of(bdf);
-    pe.is_some_and(|pe| {
-        firmware.has_given_up(hardware.number(), pe) || hardware.stopped(pe) != Stopped::NO
-    })
+    pe.is_some_and(|pe| firmware.has_given_up(hardware.number(), pe) || hardware.stopped(pe) != Stopped::NO)
 }
 
 /// Gives the machine everything back.

@@ -29,7 +29,7 @@ pub(in super::super) fn check_trees(linux: &SimLinux) -> Vec<String> {
         let dead = linux.hardware(number).is_none_or(|hardware| hardware.is_dead());
         let mut found = check_map(linux, &phb);
         match linux.registry().tree(phb.tree()) {
-            Some(tree) => found.extend(check_tree(&tree.lock(), &wanted(&phb), dead)),
+            Some(tree) => found.extend(check_tree(&tree.lock(), &wanted(linux, &phb), dead)),
             None => found.push("has no tree".to_owned()),
         }
         wrong.extend(found.into_iter().map(|what| format!("PHB {number:04x}: {what}")));
@@ -38,17 +38,19 @@ pub(in super::super) fn check_trees(linux: &SimLinux) -> Vec<String> {
 }
 
 /// The PEs of the devices that Linux has, with their numbers as the machine has them.
-fn wanted(phb: &SimPhb) -> BTreeMap<u32, Wanted> {
+fn wanted(linux: &SimLinux, phb: &SimPhb) -> BTreeMap<u32, Wanted> {
     let mut all: BTreeMap<u32, Wanted> = BTreeMap::new();
     let spec = phb.spec();
-    let pe_of = |bdf: Bdf| spec.function(bdf).and_then(|function| function.pe);
+    let wired = |bdf: Bdf| spec.function(bdf).and_then(|function| function.pe);
+    let number = phb.number().0;
+    let pe_of = |bdf: Bdf| linux.rtas().map_or(wired(bdf), |rtas| rtas.honest().pe_number(number, bdf));
     for device in phb.devices() {
         let isa = device.identity().class >> 8 == 0x0601;
         let Some(pe) = pe_of(device.bdf()).filter(|_| !isa) else { continue };
         let wanted = all.entry(pe).or_default();
         if wanted.devices.is_empty() {
             // In ascending order: the first is the highest in the tree.
-            wanted.parent = spec.parent_of(device.bdf()).and_then(|bridge| bridge.pe);
+            wanted.parent = spec.parent_of(device.bdf()).and_then(|bridge| pe_of(bridge.bdf));
         }
         wanted.devices.push(device.bdf());
     }
