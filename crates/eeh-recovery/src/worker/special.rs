@@ -86,7 +86,9 @@ impl<'r, P: Platform> Worker<'r, P> {
                 for tree in others.filter(|&tree| tree != self.phb.tree) {
                     self.platform.wake().request_check(tree);
                 }
-                self.start_dead(now);
+                if cfg!(not(eeh_mutant = "hazard_5_19_no_pe_is_named")) {
+                    self.start_dead(now);
+                }
                 Asked::Begun
             }
         }
