@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the tree of PEs gets from a host process.
 
+use core::cell::Cell;
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,12 +62,39 @@ impl<T: Send> Lock<T> for SleepMutex<T> {
     }
 }
 
+thread_local! {
+    /// Reservations of this thread until one is refused; none is without.
+    static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+impl SimEnv {
+    /// The `nth` reservation of this thread from now on, counted from 1, finds no memory; those before and
+    /// after it do. `None`: all do. Answers whether an earlier order is still open.
+    pub fn refuse_nth(nth: Option<u32>) -> bool {
+        LEFT.replace(nth).is_some()
+    }
+
+    /// Whether this reservation is given.
+    fn gives() -> bool {
+        match LEFT.get() {
+            None => true,
+            Some(left) => {
+                LEFT.set(left.checked_sub(1).filter(|left| *left > 0));
+                left > 1
+            }
+        }
+    }
+}
+
 impl Memory for SimEnv {
     fn own<T: Send + Sync>(value: T) -> Option<Box<T>> {
-        Some(Box::new(value))
+        Self::gives().then(|| Box::new(value))
     }
 
     fn slice<T: Send + Sync>(len: usize, make: impl FnMut(usize) -> Option<T>) -> Option<Box<[T]>> {
+        if !Self::gives() {
+            return None;
+        }
         (0..len).map(make).collect()
     }
 }
