@@ -102,7 +102,7 @@ fn check<P: Platform>(
     }
     let Some(glance) = registry.glance(device) else {
         stats.count(Counter::StaleHandles);
-        return Check::Unknown;
+        return if cfg!(eeh_mutant = "hazard_5_3_gone_has_failed") { Check::Known } else { Check::Unknown };
     };
     if glance.flags.contains(PeFlags::PASSED) {
         stats.count(Counter::IgnoredCheck);
@@ -220,6 +220,9 @@ pub fn force_recover<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe:
 #[must_use]
 pub fn may_call<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId, handler: crate::Handler) -> bool {
     let never = DeviceFlags::LOCK_LOST | DeviceFlags::NO_HANDLER;
+    if cfg!(eeh_mutant = "hazard_5_15_nobody_looks_again") {
+        return true;
+    }
     registry
         .peek_device(device)
         .is_some_and(|view| !view.flags.intersects(never) && crate::worker::may_hear(view.flags, handler))
