@@ -199,6 +199,13 @@ impl<'g, 'r, E: Env> DeviceRef<'g, 'r, E> {
         self.links.platform.clone()
     }
 
+    /// Shows the platform's device without taking a reference, which would have to be dropped here.
+    pub(crate) fn with_platform(&self, visit: impl FnOnce(&E::Device)) {
+        if let Some(platform) = &self.links.platform {
+            visit(platform);
+        }
+    }
+
     /// The first 16 words of configuration space, as they were saved last. C: `edev->config_space`
     #[must_use]
     pub const fn saved_config(&self) -> &'g [u32; 16] {

@@ -105,6 +105,27 @@ impl<'r, E: Env> Tree<'r, E> {
         TreeGuard::without_reaping(self.registry, self.cell, self.id).mark_subtree(root, flags)
     }
 
+    /// Visits the platform's devices of a PE that was just isolated, and of those below it: only while
+    /// its report waits and no recovery is at it, so that what `visit` notes of a device comes before
+    /// whatever the worker does to it. Frees nothing.
+    ///
+    /// `visit` runs under the tree's lock: it may store to the device and nothing else.
+    ///
+    /// # Context
+    ///
+    /// Any but NMI, hard interrupt included; takes the tree's lock.
+    pub fn visit_reported(&self, pe: PeId, mut visit: impl FnMut(&E::Device)) {
+        let guard = TreeGuard::without_reaping(self.registry, self.cell, self.id);
+        let Some(root) = guard.pe(pe) else { return };
+        let waits = PeFlags::ISOLATED | PeFlags::PENDING;
+        if root.flags() & (waits | PeFlags::RECOVERING) != waits {
+            return;
+        }
+        for device in root.subtree().flat_map(|pe| pe.devices()) {
+            device.with_platform(&mut visit);
+        }
+    }
+
     /// The PHB's own PE, root of the tree.
     ///
     /// # Context

@@ -2,7 +2,8 @@
 //! Detection: is an all-ones read the end of a device, or of the slot?
 //!
 //! Takes no lock, and stores to no memory that CPUs share unless a freeze is found: flags first,
-//! and for a PE that looks healthy one firmware call. Whoever finds a freeze first queues the report.
+//! and for a PE that looks healthy one firmware call. Whoever finds a freeze first queues the report, and
+//! takes the devices offline under the tree's lock.
 
 use core::time::Duration;
 
@@ -12,7 +13,7 @@ use eeh_pe::{
 
 use crate::observe::{DeviceEvent, Event, FirmwareEvent, Observer, Subject, What};
 use crate::targets::pe_target_of_view;
-use crate::{FirmwareError, FreezeState, Platform, SlotState, Wake};
+use crate::{ChannelState, FirmwareError, FreezeState, PciCore, Platform, SlotState, Wake};
 
 /// Where a check is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -157,6 +158,7 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
     match registry.isolate_at(frozen, Detection { at: now, address }) {
         Isolate::Won => {
             registry.stats().count(Counter::SlotResets);
+            go_offline(platform, registry, frozen);
             let subject = Subject::Device(device.bdf, pe.number);
             let tell = |subject, what| {
                 platform.observer().event(now, &Event { phb: pe.phb, recovery: None, subject, what });
@@ -170,6 +172,14 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
         }
         Isolate::AlreadyIsolated => Check::Known,
         Isolate::Stale => Check::Unknown,
+    }
+}
+
+/// The devices of a PE that was just isolated are offline from this moment: a driver whose own timeout
+/// comes next leaves the device alone. C: `eeh_pe_mark_isolated`
+pub(crate) fn go_offline<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe: PeId) {
+    if let Some(tree) = registry.tree(pe.tree()) {
+        tree.visit_reported(pe, |device| platform.core().set_channel_state(device, ChannelState::Frozen));
     }
 }
 

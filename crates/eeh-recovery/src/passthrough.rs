@@ -18,7 +18,7 @@
 use eeh_pe::{Counter, Detection, DeviceId, Env, Isolate, PeFlags, PeId, PeView, Registry, Released};
 
 use crate::ask::Ask;
-use crate::detect::phb_of;
+use crate::detect::{go_offline, phb_of};
 use crate::targets::pe_target_of_view;
 use crate::{FreezeState, InjectError, Injection, Platform, ResetKind, SlotControl, SlotState, Thaw, Wake};
 
@@ -183,6 +183,7 @@ pub fn mark_isolated<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe:
     let answer = registry.isolate_at(pe, Detection { at: platform.now(), address: 0 });
     if answer == Isolate::Won {
         registry.stats().count(Counter::SlotResets);
+        go_offline(platform, registry, pe);
         platform.wake().wake(pe.tree());
     }
     answer

@@ -36,6 +36,33 @@ fn the_first_check_of_a_frozen_slot_reports_and_wakes_and_the_others_only_know()
 }
 
 #[test]
+fn devices_are_offline_from_the_check_on_that_finds_the_freeze() {
+    let rig = Rig::new(switch());
+    rig.world.get().frozen.insert(0xfb, FreezeState::Frozen);
+    let channel = |bdf| *rig.dev(bdf).channel.lock().unwrap();
+    let found = dev_check_failure(rig.world, rig.registry, rig.device(0x0300).unwrap(), Context::Normal);
+    assert_eq!(found, Check::Found);
+    assert_eq!(channel(0x0300), ChannelState::Frozen, "before any worker has run");
+    assert_eq!(channel(0x0100), ChannelState::Normal, "the switch above works");
+}
+
+#[test]
+fn a_detector_that_is_late_leaves_the_devices_to_the_worker() {
+    let rig = Rig::new(single(aware("nvme")));
+    let pe = rig.pe(0x1fd).unwrap();
+    let visited = || {
+        let mut count = 0;
+        rig.tree().visit_reported(pe, |_| count += 1);
+        count
+    };
+    assert_eq!(visited(), 0, "no report");
+    assert_eq!(rig.registry.isolate(pe), eeh_pe::Isolate::Won);
+    assert_eq!(visited(), 1);
+    rig.tree().mark_subtree(pe, PeFlags::RECOVERING);
+    assert_eq!(visited(), 0, "a recovery has begun");
+}
+
+#[test]
 fn an_nmi_is_answered_from_flags_alone() {
     let rig = Rig::new(single(aware("nvme")));
     rig.world.get().frozen.insert(0x1fd, FreezeState::Frozen);

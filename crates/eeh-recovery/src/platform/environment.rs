@@ -107,7 +107,11 @@ impl Driver {
 /// The worker, without any lock. None of these calls an error handler, takes the rescan lock or the
 /// `device_lock`, or waits for a device.
 pub trait PciCore<E: Env> {
-    /// Sets `pdev->error_state`.
+    /// Sets `pdev->error_state`: a store, and nothing else.
+    ///
+    /// # Context
+    ///
+    /// Any but NMI: whoever finds a freeze calls it, under the tree's lock.
     fn set_channel_state(&self, device: &E::Device, state: ChannelState);
 
     /// Disables the device's INTx, and answers whether it did: not with MSI, not without a handler.
