@@ -163,6 +163,7 @@ pub(crate) fn unpack(deb: &Path, to: &Path) -> Fallible<()> {
     }
 }
 
+/// A mirror that stands still for a while is still Debian's: its signature is checked, its age is not.
 fn configuration(dir: &Path, foreign: Option<&str>) -> String {
     let at = dir.display();
     let status = match foreign {
@@ -179,7 +180,7 @@ fn configuration(dir: &Path, foreign: Option<&str>) -> String {
          Dir::Etc::Preferences \"/dev/null\";\nDir::Etc::PreferencesParts \"/dev/null\";\n\
          Dir::State \"{at}/state\";\nDir::State::Lists \"{at}/lists\";\nDir::State::status \"{status}\";\n\
          Dir::Cache \"{at}/cache\";\nDir::Log \"{at}/log\";\nAPT::Sandbox::User \"\";\nDebug::NoLocking \"1\";\n\
-         Acquire::Languages \"none\";\nAPT::Install-Recommends \"0\";\n#clear APT::Update::Post-Invoke;\n\
+         Acquire::Languages \"none\";\nAcquire::Check-Valid-Until \"false\";\nAPT::Install-Recommends \"0\";\n#clear APT::Update::Post-Invoke;\n\
          #clear APT::Update::Post-Invoke-Success;\n#clear DPkg::Post-Invoke;\n{architecture}"
     )
 }
