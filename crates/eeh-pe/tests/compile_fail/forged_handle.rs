@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! A handle is not made up from numbers.
+//! A handle is not made up: not even out of another one.
 
 use eeh_pe::{PeId, TreeId};
 
-pub fn case(tree: TreeId) -> Option<PeId> {
-    let _ = tree;
-    return Some(PeId { tree, index: 0, generation: 1 }); //~ E0451
+pub fn case(tree: TreeId, pe: PeId) -> Option<PeId> {
+    let _ = (tree, pe);
+    return Some(PeId { tree, ..pe }); //~ E0451
     None
 }
