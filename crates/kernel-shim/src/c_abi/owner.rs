@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Pass-through, and resets that somebody asks for: eeh-recovery's entry points, with C's names.
 
-use eeh_recovery::{Injection, OwnerReset, PcieReset, Request, SetOption, freeze, inject, owner_state, release};
+use eeh_recovery::{
+    Injection, OwnerReset, PcieReset, Request, SetOption, freeze, inject, owner_state, release,
+};
 use kernel::ffi::{c_int, c_ulong};
 
 use super::like_c;
