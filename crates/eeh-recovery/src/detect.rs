@@ -243,12 +243,13 @@ pub fn may_call<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId, handle
 ///
 /// # Context
 ///
-/// Any but NMI.
+/// A task; takes the tree's lock.
 pub fn driver_bound<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId) {
-    let Some(hold) = registry.get_device(device) else { return };
-    let _ = hold.clear(DeviceFlags::IN_ERROR);
-    let recovering = hold.pe().and_then(|pe| registry.peek(pe));
-    if recovering.is_some_and(|pe| pe.flags.contains(PeFlags::RECOVERING)) {
-        let _ = hold.set(DeviceFlags::NO_HANDLER);
-    }
+    let Some(tree) = registry.tree(device.tree()) else { return };
+    let mut guard = tree.lock();
+    // In one hold of the lock, as a recovery ends: or the flag would outlive the recovery.
+    let pe = guard.device(device).and_then(|device| device.pe());
+    let late = pe.is_some_and(|pe| pe.flags().contains(PeFlags::RECOVERING));
+    let set = if late { DeviceFlags::NO_HANDLER } else { DeviceFlags::empty() };
+    let _ = guard.change_device(device, set, DeviceFlags::IN_ERROR);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! From a report to a recovery, and from a recovery to its end.
 
-use eeh_pe::{Counter, Detection, Passed, PeFlags, PeId, PeType, PeView, Reported, Time};
+use eeh_pe::{Counter, Detection, DeviceFlags, Passed, PeFlags, PeId, PeType, PeView, Reported, Time};
 
 use super::request::Asked;
 use super::{Active, Worker, subject};
@@ -246,6 +246,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) || outcome == Outcome::Recovered {
                 guard.clear_subtree(root, marks, Passed::Include);
             }
+            // A driver that was bound since the recovery settled was late for nothing.
+            guard.change_subtree_devices(root, DeviceFlags::empty(), DeviceFlags::NO_HANDLER);
             if cfg!(not(eeh_mutant = "hazard_5_8_cleanup_while_kept")) {
                 guard.remove_empty(root, now);
             }
