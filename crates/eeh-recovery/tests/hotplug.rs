@@ -230,18 +230,18 @@ fn a_device_whose_driver_was_bound_before_the_reset_is_removed_and_added_back() 
 #[test]
 fn a_driver_bound_after_the_recovery_has_settled_is_late_for_nothing() {
     let mut rig = Rig::new(single(aware("nvme")));
-    let met = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let met = std::sync::Arc::new(core::sync::atomic::AtomicBool::new(false));
     let bound = met.clone();
     *rig.hook.lock().unwrap() = Some(Box::new(move |rig, job| {
         if matches!(job, Job::Attention { .. }) {
             driver_bound(rig.registry, rig.device(0x0100).unwrap());
-            bound.store(true, std::sync::atomic::Ordering::Relaxed);
+            bound.store(true, core::sync::atomic::Ordering::Relaxed);
         }
         None
     }));
     rig.freeze(0x1fd);
     rig.run();
-    assert!(met.load(std::sync::atomic::Ordering::Relaxed), "the recovery clears the slot's light");
+    assert!(met.load(core::sync::atomic::Ordering::Relaxed), "the recovery clears the slot's light");
     let flags = rig.registry.peek_device(rig.device(0x0100).unwrap()).unwrap().flags;
     assert!(!flags.contains(DeviceFlags::NO_HANDLER), "{flags:?}");
     rig.assert_healthy();
