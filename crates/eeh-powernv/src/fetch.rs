@@ -13,7 +13,13 @@ use crate::{Phbs, PowerNv};
 impl<O: Opal, P: Phbs> ErrorLog for PowerNv<O, P> {
     /// Gives firmware as much of `buffer` as the PHB's data need, and all of a shorter one:
     /// firmware refuses a buffer that is too short. The rest of an older fetch never shows through.
-    fn capture(&self, pe: &PeTarget, _severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+    fn capture(
+        &self,
+        pe: &PeTarget,
+        _severity: Severity,
+        _driver: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<usize, FirmwareError> {
         let size = self.facts(pe.phb.firmware)?.diag_size.min(buffer.len());
         let data = buffer.get_mut(..size).unwrap_or_default();
         data.fill(0);

@@ -14,7 +14,7 @@ fn firmware_gets_the_size_that_the_phb_has_and_no_older_data_remain() {
         rc::SUCCESS
     });
     let mut buffer = [0xee; 24];
-    let length = PowerNv::new(opal, Table::default()).capture(&pe(7), Severity::Temporary, &mut buffer);
+    let length = PowerNv::new(opal, Table::default()).capture(&pe(7), Severity::Temporary, &[], &mut buffer);
     assert_eq!(length, Ok(16));
     let expected: Vec<u8> = [&[1, 2, 3, 4][..], &[0; 12], &[0xee; 8]].concat();
     assert_eq!(buffer[..], expected);
@@ -29,8 +29,8 @@ fn a_short_buffer_is_offered_and_firmware_refuses_it() {
     });
     let back = PowerNv::new(opal, Table::default());
     let refused = Err(FirmwareError::Failed { call: name::PHB_DIAG, code: rc::PARAMETER });
-    assert_eq!(back.capture(&pe(7), Severity::Temporary, &mut [0; 15]), refused);
-    assert_eq!(back.capture(&pe(7), Severity::Temporary, &mut []), refused);
+    assert_eq!(back.capture(&pe(7), Severity::Temporary, &[], &mut [0; 15]), refused);
+    assert_eq!(back.capture(&pe(7), Severity::Temporary, &[], &mut []), refused);
 }
 
 #[test]
@@ -39,7 +39,9 @@ fn no_code_but_success_gives_data() {
         let mut opal = MockOpal::new();
         opal.expect_pci_get_phb_diag_data2().once().return_const(code);
         assert!(
-            PowerNv::new(opal, Table::default()).capture(&pe(7), Severity::Temporary, &mut [0; 16]).is_err()
+            PowerNv::new(opal, Table::default())
+                .capture(&pe(7), Severity::Temporary, &[], &mut [0; 16])
+                .is_err()
         );
     }
 }
@@ -50,7 +52,7 @@ fn a_phb_that_is_gone_is_not_asked() {
     target.phb.firmware = PHB + 1;
     let back = PowerNv::new(MockOpal::new(), Table::default());
     let missing = FirmwareError::Missing { call: "PHB with this id" };
-    assert_eq!(back.capture(&target, Severity::Temporary, &mut [0; 16]), Err(missing));
+    assert_eq!(back.capture(&target, Severity::Temporary, &[], &mut [0; 16]), Err(missing));
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn a_code_outside_the_specification_is_a_failure_that_names_it() {
         }
         told("clear unknown", back.clear_unknown(&phb(), PeNumber(u32::MAX)));
         told("next error", back.next_error(&phb()).map(drop));
-        told("diag", back.capture(&pe(PeType::DEVICE), Severity::Temporary, &mut [0; 64]).map(drop));
+        told("diag", back.capture(&pe(PeType::DEVICE), Severity::Temporary, &[], &mut [0; 64]).map(drop));
         told("config read", back.read(&port(), 0, Width::Word).map(drop));
         told("config write", back.write(&port(), 0, Width::Word, 0));
         let injection = Injection { kind: 0, function: 0, address: 0, mask: 0 };
@@ -211,7 +211,8 @@ fn data_of_any_length_and_content_are_printed_without_harm() {
         opal.bytes.set(bytes);
         for room in [0, 1, 7, 8, 63, 64, 1000, 8575, 8576, 20_000] {
             let mut buffer = vec![0xa5; room];
-            let size = back.capture(&pe(PeType::DEVICE), Severity::Permanent, &mut buffer).expect("success");
+            let size =
+                back.capture(&pe(PeType::DEVICE), Severity::Permanent, &[], &mut buffer).expect("success");
             assert!(size <= room);
             let mut lines = 0;
             back.print(&phb(), buffer.get(..size).unwrap_or_default(), &mut |_| lines += 1);

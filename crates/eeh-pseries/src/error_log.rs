@@ -118,9 +118,15 @@ impl<R: Rtas> PSeries<R> {
 
 impl<R: Rtas> ErrorLog for PSeries<R> {
     /// The PE's log. A PHB's own PE has none.
-    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+    fn capture(
+        &self,
+        pe: &PeTarget,
+        severity: Severity,
+        driver: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<usize, FirmwareError> {
         match address(pe) {
-            Some(pe) => self.error_detail(pe, severity, &[], buffer),
+            Some(pe) => self.error_detail(pe, severity, driver, buffer),
             None => Ok(0),
         }
     }

@@ -50,7 +50,8 @@ fn alone() -> MockRtas {
 fn a_log_is_as_long_as_it_says_and_no_older_one_shows_through() {
     for (extended, length) in [(0, 8), (12, 20), (56, 64), (57, 64), (1 << 31, 64), (u32::MAX, 64)] {
         let mut buffer = [0xee; SIZE + 8];
-        let answer = back(filling(0, &header(extended))).capture(&pe(), Severity::Temporary, &mut buffer);
+        let answer =
+            back(filling(0, &header(extended))).capture(&pe(), Severity::Temporary, &[], &mut buffer);
         assert_eq!(answer, Ok(length));
         assert_eq!(buffer[..8], header(extended));
         assert_eq!((&buffer[8..SIZE], &buffer[SIZE..]), (&[0; SIZE - 8][..], &[0xee; 8][..]));
@@ -61,19 +62,21 @@ fn a_log_is_as_long_as_it_says_and_no_older_one_shows_through() {
 fn a_log_without_its_extended_bit_is_its_fixed_part() {
     let mut data = header(40);
     data[1] = 0x40;
-    assert_eq!(back(filling(0, &data)).capture(&pe(), Severity::Temporary, &mut [0; SIZE]), Ok(8));
+    assert_eq!(back(filling(0, &data)).capture(&pe(), Severity::Temporary, &[], &mut [0; SIZE]), Ok(8));
 }
 
 #[test]
 fn firmware_with_nothing_to_tell_is_no_error() {
-    assert_eq!(back(filling(1, &header(9))).capture(&pe(), Severity::Temporary, &mut [0; SIZE]), Ok(0));
+    assert_eq!(back(filling(1, &header(9))).capture(&pe(), Severity::Temporary, &[], &mut [0; SIZE]), Ok(0));
 }
 
 #[test]
 fn no_status_but_success_gives_data() {
     for status in NOT_SUCCESS {
         assert!(
-            back(filling(status, &header(9))).capture(&pe(), Severity::Temporary, &mut [0; SIZE]).is_err(),
+            back(filling(status, &header(9)))
+                .capture(&pe(), Severity::Temporary, &[], &mut [0; SIZE])
+                .is_err(),
             "{status}"
         );
     }
@@ -85,7 +88,7 @@ fn busy_firmware_is_asked_again_and_not_for_ever() {
         let mut rtas = rtas();
         rtas.expect_error_log_max().return_const(SIZE);
         rtas.expect_slot_error_detail().times(3..202).return_const(status);
-        let answer = back(rtas).capture(&pe(), Severity::Temporary, &mut [0; SIZE]);
+        let answer = back(rtas).capture(&pe(), Severity::Temporary, &[], &mut [0; SIZE]);
         assert_eq!(answer, Err(ERROR_DETAIL.unfinished()));
     }
 }
@@ -95,7 +98,7 @@ fn a_buffer_that_would_cut_a_log_is_refused() {
     for length in [0, 7, 8, SIZE - 1] {
         let mut rtas = rtas();
         rtas.expect_error_log_max().return_const(SIZE);
-        let answer = back(rtas).capture(&pe(), Severity::Temporary, &mut vec![0; length]);
+        let answer = back(rtas).capture(&pe(), Severity::Temporary, &[], &mut vec![0; length]);
         assert!(matches!(answer, Err(FirmwareError::Missing { .. })));
     }
 }
@@ -125,7 +128,7 @@ fn a_permanent_log_carries_the_drivers_data() {
 
 #[test]
 fn a_phb_has_no_log() {
-    assert_eq!(back(rtas()).capture(&phb_pe(), Severity::Temporary, &mut [0; SIZE]), Ok(0));
+    assert_eq!(back(rtas()).capture(&phb_pe(), Severity::Temporary, &[], &mut [0; SIZE]), Ok(0));
     assert!(back(rtas()).needs_mmio(&phb()));
 }
 
@@ -170,7 +173,7 @@ proptest! {
             status
         });
         let mut buffer = [0; SIZE];
-        match back(rtas).capture(&pe(), Severity::Temporary, &mut buffer) {
+        match back(rtas).capture(&pe(), Severity::Temporary, &[], &mut buffer) {
             Ok(length) => prop_assert!(length == 0 || (8..=SIZE).contains(&length)),
             Err(_) => prop_assert!(!matches!(status, 0 | 1)),
         }

@@ -136,3 +136,28 @@ fn a_driver_that_is_not_called_is_not_told_of() {
     rig.run();
     assert!(!rig.calls().iter().any(|c| c.starts_with("notify_resume")));
 }
+
+#[test]
+fn a_pes_own_log_takes_what_its_devices_registers_say_and_no_other_pes() {
+    let mut rig = Rig::new(switch());
+    rig.world.get().own_logs = true;
+    rig.freeze(0xfb);
+    rig.freeze(0xfa);
+    rig.run();
+    let logs = &rig.world.get().driver_logs;
+    assert_eq!(logs.len(), 2, "{logs:?}");
+    for (log, device) in logs.iter().zip(["03:00.0", "04:00.0"]) {
+        let mut lines = log.lines();
+        assert!(lines.next().is_some_and(|line| line.ends_with(device)), "{log}");
+        assert!(lines.next().is_some_and(|line| line.starts_with("dev/vend:")), "{log}");
+        assert_eq!(log.matches("dev/vend:").count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn data_that_pes_share_take_nothing_of_devices() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    rig.freeze(0x1fd);
+    rig.run();
+    assert_eq!(rig.world.get().driver_logs, [String::new()]);
+}

@@ -35,7 +35,7 @@ mock! {
         fn inject(&self, pe: &PeTarget, error: &Injection) -> Result<(), InjectError>;
     }
     impl ErrorLog for Firmware {
-        fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
+        fn capture(&self, pe: &PeTarget, severity: Severity, driver: &[u8], buffer: &mut [u8]) -> Result<usize, FirmwareError>;
         fn is_shared(&self, phb: &PhbTarget) -> bool;
         fn print<'a>(&self, phb: &PhbTarget, data: &[u8], line: &mut (dyn FnMut(Arguments<'_>) + 'a));
         fn needs_mmio(&self, phb: &PhbTarget) -> bool;
@@ -178,7 +178,7 @@ fn error_data_are_fetched_before_anything_is_changed_and_the_freeze_is_cleared_l
     // Queries do no harm and may come at any time.
     firmware.expect_state().returning(|_| Ok(FreezeState::Active)).times(3..);
     harmless(&mut firmware);
-    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _, _| Ok(16));
+    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _, _, _| Ok(16));
     // The log's, before the reset.
     firmware.expect_begin_configure().once().in_sequence(&mut order).return_const(());
     firmware.expect_poll_configure().once().in_sequence(&mut order).return_const(ConfigurePoll::Done);
@@ -213,7 +213,7 @@ fn a_recovery_without_reset_touches_no_reset_and_no_configuration_space() {
     firmware.expect_state().withf(|pe| pe.number.0 == 0x1fe).returning(|_| Ok(FreezeState::Active));
     firmware.expect_state().returning(|_| Ok(FreezeState::Frozen)).times(3);
     harmless(&mut firmware);
-    firmware.expect_capture().returning(|_, _, _| Ok(16));
+    firmware.expect_capture().returning(|_, _, _, _| Ok(16));
     firmware.expect_begin_configure().return_const(());
     firmware.expect_poll_configure().return_const(ConfigurePoll::Done);
     let mmio = |_: &PeTarget, what: &Thaw| *what == Thaw::Mmio;
@@ -242,7 +242,7 @@ fn the_interrupt_is_armed_after_the_last_question_and_unknown_freezes_are_logged
     harmless(&mut firmware);
     let unknown = NextError::FrozenPe(PeNumber(0x77));
     firmware.expect_next_error().once().in_sequence(&mut order).return_const(Ok(unknown));
-    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _, _| Ok(16));
+    firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _, _, _| Ok(16));
     firmware.expect_clear_unknown().once().in_sequence(&mut order).returning(|_, _| Ok(()));
     firmware.expect_next_error().once().in_sequence(&mut order).return_const(Ok(NextError::None));
     firmware.expect_rearm().once().in_sequence(&mut order).return_const(());
@@ -280,7 +280,7 @@ fn a_reset_in_progress_is_released_once_when_the_phb_goes_away() {
     let mut firmware = MockFirmware::new();
     firmware.expect_state().returning(|_| Ok(FreezeState::Active));
     harmless(&mut firmware);
-    firmware.expect_capture().returning(|_, _, _| Ok(16));
+    firmware.expect_capture().returning(|_, _, _, _| Ok(16));
     firmware.expect_begin_configure().return_const(());
     firmware.expect_poll_configure().return_const(ConfigurePoll::Done);
     firmware.expect_freeze().returning(|_| Ok(()));

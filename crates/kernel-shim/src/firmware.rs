@@ -149,8 +149,14 @@ impl SlotControl for Firmware {
 }
 
 impl ErrorLog for Firmware {
-    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
-        either!(self, back => back.capture(pe, severity, buffer))
+    fn capture(
+        &self,
+        pe: &PeTarget,
+        severity: Severity,
+        driver: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<usize, FirmwareError> {
+        either!(self, back => back.capture(pe, severity, driver, buffer))
     }
 
     fn is_shared(&self, phb: &PhbTarget) -> bool {

@@ -15,13 +15,15 @@ use kernel::sync::SetOnce;
 use crate::bindings;
 use crate::lock::{SleepGuard, SleepLock};
 
-/// Bytes of an error log, of a driver's data in it, and of a work buffer.
+/// Bytes of an error log, and of a work buffer.
 const ROOM: usize = 4096;
+/// Bytes of a driver's data in an error log. C: `EEH_PCI_REGS_LOG_LEN`
+const DRIVER_ROOM: usize = 8192;
 
 /// Buffers that RTAS can reach.
 #[repr(C, align(4096))]
 struct Buffers {
-    driver: [u8; ROOM],
+    driver: [u8; DRIVER_ROOM],
     log: [u8; ROOM],
 }
 
@@ -31,7 +33,7 @@ struct LowMemory(UnsafeCell<Buffers>);
 // SAFETY: see above.
 unsafe impl Sync for LowMemory {}
 
-static LOW: LowMemory = LowMemory(UnsafeCell::new(Buffers { driver: [0; ROOM], log: [0; ROOM] }));
+static LOW: LowMemory = LowMemory(UnsafeCell::new(Buffers { driver: [0; DRIVER_ROOM], log: [0; ROOM] }));
 static BUFFERS_LOCK: SetOnce<SleepLock<()>> = SetOnce::new();
 
 /// The buffers, ours for a while.

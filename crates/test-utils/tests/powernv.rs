@@ -230,7 +230,7 @@ fn a_dead_phb_is_an_error_to_every_call_and_told_by_next_error() {
         assert!(rig.back.thaw(&pe(NVME), Thaw::All).is_err());
         let (end, _) = rig.reset(&phb_pe(0), &ResetPoint::Phb, ResetKind::Hot);
         assert!(matches!(end, ResetPoll::Failed(_)));
-        assert!(rig.back.capture(&pe(NVME), eeh_recovery::Severity::Temporary, &mut [0; 9000]).is_err());
+        assert!(rig.back.capture(&pe(NVME), eeh_recovery::Severity::Temporary, &[], &mut [0; 9000]).is_err());
     }
 }
 
@@ -242,7 +242,7 @@ fn a_frozen_pe_is_the_next_error_until_it_is_thawed_and_its_log_names_it() {
         assert!(rig.phb(0).freeze(NVME.2));
         assert_eq!(rig.back.next_error(&phb(0)), Ok(NextError::FrozenPe(PeNumber(NVME.2))));
         let mut data = vec![0; 9000];
-        let length = rig.back.capture(&pe(NVME), eeh_recovery::Severity::Temporary, &mut data).unwrap();
+        let length = rig.back.capture(&pe(NVME), eeh_recovery::Severity::Temporary, &[], &mut data).unwrap();
         let mut lines = Vec::new();
         rig.back.print(&phb(0), &data[..length], &mut |line| lines.push(line.to_string()));
         assert_eq!(lines.first().unwrap(), "PHB4 PHB#0 Diag-data (Version: 1)");

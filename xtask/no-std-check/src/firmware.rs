@@ -152,9 +152,10 @@ pub fn powernv_write(
 pub fn powernv_capture(
     pe: &PeTarget,
     severity: Severity,
+    driver: &[u8],
     buffer: &mut [u8],
 ) -> Result<usize, FirmwareError> {
-    POWERNV.capture(pe, severity, buffer)
+    POWERNV.capture(pe, severity, driver, buffer)
 }
 
 #[unsafe(no_mangle)]

@@ -194,9 +194,10 @@ pub fn pseries_capture(
     back: &Back,
     pe: &PeTarget,
     severity: Severity,
+    driver: &[u8],
     buffer: &mut [u8],
 ) -> Result<usize, FirmwareError> {
-    back.capture(pe, severity, buffer)
+    back.capture(pe, severity, driver, buffer)
 }
 
 #[unsafe(no_mangle)]

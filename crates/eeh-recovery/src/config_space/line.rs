@@ -47,6 +47,14 @@ pub struct Registers {
     pub count: usize,
 }
 
+impl Registers {
+    fn write_for_firmware(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        let offsets = (self.offset..).step_by(4);
+        let mut each = self.values.iter().zip(offsets).take(self.count);
+        each.try_for_each(|(value, offset)| writeln!(f, "{offset:02x}:{value:x}"))
+    }
+}
+
 impl fmt::Display for Registers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x}: ", self.offset)?;
@@ -70,6 +78,29 @@ impl ConfigLine {
             Self::AerHeader => f.write_str("EEH: PCI-E AER capability register set follows:"),
             Self::Aer(registers) => write!(f, "EEH: PCI-E AER {registers}"),
             Self::AerErrors(errors) => write!(f, "EEH: PCI-E AER {errors}"),
+        }
+    }
+
+    /// Writes the same for firmware's log. C: what `eeh_dump_dev_log` leaves in its buffer
+    pub(crate) fn write_for_firmware(
+        &self,
+        f: &mut impl fmt::Write,
+        phb: PhbNumber,
+        bdf: Bdf,
+    ) -> fmt::Result {
+        match self {
+            Self::Device => writeln!(f, "{:04x}:{bdf}", phb.0),
+            Self::Identity(value) => writeln!(f, "dev/vend:{value:08x}"),
+            Self::CommandStatus(value) => writeln!(f, "cmd/stat:{value:x}"),
+            Self::SecondaryStatus(value) => writeln!(f, "sec stat:{value:x}"),
+            Self::BridgeControl(value) => writeln!(f, "brdg ctl:{value:x}"),
+            Self::PcixCommand(value) => writeln!(f, "pcix-cmd:{value:x}"),
+            Self::PcixStatus(value) => writeln!(f, "pcix-stat:{value:x}"),
+            Self::ExpressHeader => f.write_str("pci-e cap10:\n"),
+            Self::AerHeader => f.write_str("pci-e AER:\n"),
+            Self::Express(registers) | Self::Aer(registers) => registers.write_for_firmware(f),
+            // The registers say it.
+            Self::AerErrors(_) => Ok(()),
         }
     }
 }

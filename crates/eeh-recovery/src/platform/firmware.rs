@@ -164,12 +164,19 @@ pub enum Severity {
 /// The worker. Data that PEs share are fetched before any call that changes state on the PHB, a PE's own
 /// when they are printed.
 pub trait ErrorLog {
-    /// Fetches the data into `buffer` and answers their length, 0 when there are none.
+    /// Fetches the data into `buffer` and answers their length, 0 when there are none. `driver`: what Linux
+    /// knows of the PE's devices, for a firmware that wants it in its log; empty where data are shared.
     ///
     /// # Errors
     ///
     /// The firmware's own.
-    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError>;
+    fn capture(
+        &self,
+        pe: &PeTarget,
+        severity: Severity,
+        driver: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<usize, FirmwareError>;
 
     /// Whether all PEs of the PHB share one set of data, which any change of any of them may
     /// overwrite. Otherwise each PE has its own.

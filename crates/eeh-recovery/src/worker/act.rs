@@ -283,10 +283,15 @@ impl<'r, P: Platform> Worker<'r, P> {
         Input::Done
     }
 
-    /// Configuration space of each device. When the PE is given up it is restored first, so that
+    /// Configuration space of each device, for the log and for firmware. When the PE is given up it is restored first, so that
     /// drivers can bring their device to rest.
-    fn log_devices(&self, active: &Active<'r, P>, permanent: bool, now: Time) {
-        let firmware = self.platform.firmware();
+    fn log_devices(&mut self, active: &Active<'r, P>, permanent: bool, now: Time) {
+        let (platform, phb) = (self.platform, self.phb.number);
+        let firmware = platform.firmware();
+        let shared = firmware.is_shared(&self.phb);
+        if !shared {
+            self.diag.forget_driver_log();
+        }
         let Some(root) = active.machine.root().try_clone() else { return };
         for hold in DeviceWalk::new(root) {
             let Some((target, saved, pe)) = self.look_at(hold.id()) else { continue };
@@ -298,6 +303,9 @@ impl<'r, P: Platform> Worker<'r, P> {
                 let _ = restore(firmware, &target, bridge, &saved);
             }
             dump(firmware, &target, bridge, |line| {
+                if !shared {
+                    self.diag.note_for_firmware(&line, phb, target.bdf);
+                }
                 let what = What::Device(DeviceEvent::Config(line));
                 self.tell_of(Some(active.id), Subject::Device(target.bdf, pe.0), what, now);
             });

@@ -7,17 +7,24 @@
 //! fetched tell of every freeze since the change before them; a freeze that no data tell of is lost.
 //!
 //! A PE's own log ([`ErrorLog::is_shared`]) is fetched when it is printed: firmware keeps it until
-//! then, and has more to tell when loads get through again (PAPR, `ibm,slot-error-detail`, R-14, R-15).
+//! then, and has more to tell when loads get through again (PAPR, `ibm,slot-error-detail`, R-14, R-15). It
+//! takes what Linux knows of the devices into it; the second buffer, which no freeze needs there, has that.
 
-use eeh_pe::{Env, Time};
+use core::fmt;
+
+use eeh_pe::{Bdf, Env, PhbNumber, Time};
 
 use super::{Worker, WorkerStorage};
+use crate::config_space::ConfigLine;
 use crate::observe::{FirmwareEvent, Observer, RecoveryId, Subject, What};
 use crate::{ErrorLog, PeTarget, Platform, Severity};
 
 /// Room for a PHB's error data: those of a PHB4, the longest, are 8576 bytes. C:
 /// `ibm,phb-diag-data-size`
 const SIZE: usize = 8576;
+
+/// The most that firmware is told of the devices. C: `EEH_PCI_REGS_LOG_LEN`
+const DRIVER_LOG: usize = 8192;
 
 /// Error data of a PHB.
 #[derive(Debug)]
@@ -37,6 +44,19 @@ impl DiagBuffer {
     #[must_use]
     pub fn data(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&[])
+    }
+}
+
+/// Text for firmware's log, as much of it as there is room for.
+impl fmt::Write for DiagBuffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.len..DRIVER_LOG).unwrap_or_default();
+        let fits = room.len().min(text.len());
+        for (to, from) in room.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        self.len = self.len.saturating_add(fits);
+        if fits < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -85,6 +105,17 @@ impl<E: Env> Diag<E> {
             lost: 0,
         }
     }
+
+    /// Whatever firmware was told of devices is over.
+    pub(super) fn forget_driver_log(&mut self) {
+        self.waiting.len = 0;
+    }
+
+    /// Firmware will be told this too.
+    pub(super) fn note_for_firmware(&mut self, line: &ConfigLine, phb: PhbNumber, bdf: Bdf) {
+        // What there is no room for is left out.
+        let _ = line.write_for_firmware(&mut *self.waiting, phb, bdf);
+    }
 }
 
 impl<P: Platform> Worker<'_, P> {
@@ -126,12 +157,18 @@ impl<P: Platform> Worker<'_, P> {
 
     /// Fetches data into the buffer that is printed next.
     fn capture(&mut self, target: &PeTarget, severity: Severity, now: Time) {
-        match self.platform.firmware().capture(target, severity, &mut self.diag.current.bytes) {
+        let firmware = self.platform.firmware();
+        let shared = firmware.is_shared(&self.phb);
+        let driver = if shared { &[] } else { self.diag.waiting.data() };
+        match firmware.capture(target, severity, driver, &mut self.diag.current.bytes) {
             Ok(len) => self.diag.current.len = len.min(SIZE),
             Err(error) => {
                 self.diag.current.len = 0;
                 self.tell_call(None, error, now);
             }
+        }
+        if !shared {
+            self.diag.forget_driver_log();
         }
     }
 
@@ -141,7 +178,7 @@ impl<P: Platform> Worker<'_, P> {
         let waits = firmware.is_shared(&self.phb) && self.tree.lock().has_report();
         if waits
             && self.diag.waiting_span.is_none()
-            && let Ok(len) = firmware.capture(target, Severity::Temporary, &mut self.diag.waiting.bytes)
+            && let Ok(len) = firmware.capture(target, Severity::Temporary, &[], &mut self.diag.waiting.bytes)
         {
             self.diag.waiting.len = len.min(SIZE);
             self.diag.waiting_span = Some(Span { after: self.diag.changed, until: now });
@@ -175,5 +212,27 @@ impl<P: Platform> Worker<'_, P> {
         let mut line = |text: core::fmt::Arguments<'_>| observer.line(now, &phb, recovery, text);
         self.platform.firmware().print(&phb, self.diag.current.data(), &mut line);
         self.diag.current.len = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::fmt::Write;
+
+    use super::*;
+
+    #[test]
+    fn firmware_is_told_as_much_as_there_is_room_for() {
+        let mut buffer = DiagBuffer::new();
+        let whole = (0..2000).map(|_| buffer.write_str("12345678")).take_while(Result::is_ok).count();
+        assert_eq!((whole, buffer.data().len()), (DRIVER_LOG / 8, DRIVER_LOG));
+        buffer.len = DRIVER_LOG - 3;
+        assert!(buffer.write_str("abcd").is_err());
+        assert!(buffer.data().ends_with(b"abc"));
+        assert!(buffer.write_str("e").is_err());
+        // What firmware tells may be longer.
+        buffer.len = SIZE;
+        assert!(buffer.write_str("f").is_err());
+        assert_eq!(buffer.data().len(), SIZE);
     }
 }

@@ -60,6 +60,8 @@ pub struct State {
     pub dead: Vec<u16>,
     /// Firmware keeps a log of each PE.
     pub own_logs: bool,
+    /// What it was given for them.
+    pub driver_logs: Vec<String>,
     /// What a configuration of bridges answers, once each, before it is done: busy for as long, or not.
     pub configures: VecDeque<Result<Duration, FirmwareError>>,
     /// What firmware says to a driver that goes on.
@@ -276,7 +278,14 @@ impl SlotControl for World {
 }
 
 impl ErrorLog for World {
-    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+    fn capture(
+        &self,
+        pe: &PeTarget,
+        severity: Severity,
+        driver: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<usize, FirmwareError> {
+        self.get().driver_logs.push(String::from_utf8(driver.to_vec()).unwrap());
         if severity == Severity::Permanent {
             self.call(format!("capture {:x} for good", pe.number.0));
             return Ok(0);

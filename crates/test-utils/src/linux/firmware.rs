@@ -280,10 +280,16 @@ impl SlotControl for SimFirmware {
 }
 
 impl ErrorLog for SimFirmware {
-    fn capture(&self, pe: &PeTarget, severity: Severity, buffer: &mut [u8]) -> Result<usize, FirmwareError> {
+    fn capture(
+        &self,
+        pe: &PeTarget,
+        severity: Severity,
+        driver: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<usize, FirmwareError> {
         match self {
-            Self::PowerNv(back) => back.capture(pe, severity, buffer),
-            Self::PSeries(back) => back.capture(pe, severity, buffer),
+            Self::PowerNv(back) => back.capture(pe, severity, driver, buffer),
+            Self::PSeries(back) => back.capture(pe, severity, driver, buffer),
         }
     }
 

@@ -6,16 +6,26 @@ use eeh_pe::Bdf;
 use eeh_pseries::rtas::detail;
 
 use super::pe::State;
-use super::{Call, rc};
+use super::{Call, Firmware, buid_of, rc};
 use crate::hw::Stopped;
 
 /// The format's version.
 const VERSION: u8 = 6;
+/// Length of its fixed part.
+const FIXED: usize = 8;
 /// "Platform Error".
 const KIND: u8 = 0xe0;
 /// An error that the operating system recovers from, and one that it does not.
 const RECOVERABLE: u8 = 4;
 const FATAL: u8 = 5;
+
+impl Firmware {
+    /// What a driver put last into the log of the hardware's PE.
+    #[must_use]
+    pub fn driver_log(&self, phb: u32, pe: u32) -> Option<Vec<u8>> {
+        self.call(buid_of(phb))?.state.driver_logs.get(&pe).cloned()
+    }
+}
 
 impl Call<'_> {
     /// A log when the PE is stopped or unavailable, else none. Function 2 gives the PE
@@ -23,6 +33,9 @@ impl Call<'_> {
     pub(super) fn error_detail(&mut self, pe: u32, driver: &[u8], log: &mut [u8], function: u32) -> i32 {
         if !matches!(function, detail::TEMPORARY | detail::PERMANENT) {
             return rc::PARAMETER;
+        }
+        if !driver.is_empty() {
+            self.state.driver_logs.insert(pe, driver.to_vec());
         }
         let state = self.state(pe);
         let status = match state {
@@ -51,7 +64,8 @@ impl Call<'_> {
     }
 
     /// The fixed part, then the platform's data: the PE's address, when its error was noticed, the
-    /// identities of its functions when loads get through, and the driver's own data.
+    /// identities of its functions when loads get through, and as much of the driver's own data
+    /// as a log has room for.
     fn compose(&self, pe: u32, state: State, driver: &[u8], function: u32) -> Vec<u8> {
         let mut data = self.address_of(pe).to_be_bytes().to_vec();
         let cached = self.state.pes.get(&pe).and_then(|r| r.cached);
@@ -61,7 +75,8 @@ impl Call<'_> {
                 data.extend(self.identity(bdf));
             }
         }
-        data.extend(driver);
+        let room = self.behaviour.error_log_max.saturating_sub(FIXED + data.len());
+        data.extend(driver.iter().take(room));
         let severity = if function == detail::PERMANENT { FATAL } else { RECOVERABLE };
         // Severity; "not recovered"; an extended log follows.
         let flags = severity << 5 | 0x10 | 0x04;

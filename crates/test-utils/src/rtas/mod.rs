@@ -82,6 +82,8 @@ struct PhbFirmware {
     pushes: BTreeMap<u32, u32>,
     /// PE numbers of virtual functions, by physical function.
     functions: BTreeMap<Bdf, BTreeSet<u16>>,
+    /// What drivers put last into the logs of PEs.
+    driver_logs: BTreeMap<u32, Vec<u8>>,
     /// What virtual functions it was allowed to unfreeze.
     allowed: Vec<(Bdf, Vec<u16>)>,
 }

@@ -280,6 +280,22 @@ fn a_log_has_more_to_tell_when_loads_get_through_and_is_cut_where_it_does_not_fi
 }
 
 #[test]
+fn a_drivers_data_are_in_the_log_as_far_as_one_has_room() {
+    let rig = in_state(3);
+    let (_, without) = rig.detail(CARD, detail::TEMPORARY);
+    let length = |log: &[u8]| 8 + u32::from_be_bytes([log[4], log[5], log[6], log[7]]) as usize;
+    let alone = length(&without);
+    for given in [1, 100, 2048 - alone, 2049 - alone, 8192] {
+        let mut log = [0; 2048];
+        let data = vec![0x5a; given];
+        assert_eq!(rig.firmware.slot_error_detail(CARD, &data, &mut log, detail::TEMPORARY), 0);
+        let taken = given.min(2048 - alone);
+        assert_eq!(length(&log), alone + taken);
+        assert_eq!(log.iter().skip(alone).filter(|&&byte| byte == 0x5a).count(), taken, "{given}");
+    }
+}
+
+#[test]
 fn a_permanent_log_gives_the_pe_up_until_its_slot_is_cycled() {
     for column in 0..6 {
         let rig = in_state(column);
