@@ -10,6 +10,8 @@ mod verbs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use test_utils::topology::MachineSpec;
+
 use crate::Verdict;
 use crate::cli::RunArgs;
 use crate::error::SimError;
@@ -33,6 +35,17 @@ pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Verdict, SimErr
     };
     writeln!(out, "\n{said}").map_err(SimError::Output)?;
     Ok(if surprises.is_empty() { Verdict::Works } else { Verdict::Broken })
+}
+
+/// Reads a scenario's text without playing it. No file is opened and no machine is made up: `machine` stands
+/// for any that the text asks for.
+///
+/// # Errors
+///
+/// What is wrong with the text, and in which line.
+pub fn check(text: &str, machine: &MachineSpec) -> Result<(), String> {
+    let scenario = read::parse(Path::new("scenario"), text, None, &|_| Ok(machine.clone()));
+    scenario.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// The file, or the one with `.toml` behind its name.

@@ -84,14 +84,27 @@ impl Source<'_> {
     }
 }
 
+/// Where the machine of a scenario comes from.
+type Loader<'a> = dyn Fn(&MachineArgs) -> Result<MachineSpec, SimError> + 'a;
+
 /// Reads a scenario and checks it against its machine, and against the platform that it must be for.
 pub(super) fn read(path: &Path, platform: Option<PlatformArg>) -> Result<Scenario, SimError> {
     let text = fs::read_to_string(path).map_err(|source| SimError::Read { path: path.to_owned(), source })?;
-    let source = Source { path, text: &text };
-    let file: File = toml::from_str(&text)
+    parse(path, &text, platform, &|args| machine(args, Synthetic { phbs: 1, functions: 1, seed: 0 }))
+}
+
+/// The same of a text, which `path` is the name of in messages, and of a machine that `loader` finds.
+pub(super) fn parse(
+    path: &Path,
+    text: &str,
+    platform: Option<PlatformArg>,
+    loader: &Loader<'_>,
+) -> Result<Scenario, SimError> {
+    let source = Source { path, text };
+    let file: File = toml::from_str(text)
         .map_err(|error| source.wrong(error.span().unwrap_or_default(), error.message()))?;
     let firmware = firmware(&source, &file, platform)?;
-    let machine = load(&source, &file)?;
+    let machine = load(&source, &file, loader)?;
     let params = params(&source, &file)?;
     let drivers = drivers(&source, &machine, &file)?;
     let deeds = file.action.iter().map(|action| deed(&source, &machine, action));
@@ -140,7 +153,7 @@ fn firmware(source: &Source<'_>, file: &File, wanted: Option<PlatformArg>) -> Re
     })
 }
 
-fn load(source: &Source<'_>, file: &File) -> Result<MachineSpec, SimError> {
+fn load(source: &Source<'_>, file: &File, loader: &Loader<'_>) -> Result<MachineSpec, SimError> {
     let (args, span) = match (&file.machine, &file.synthetic) {
         (Some(path), None) => {
             let directory = source.path.parent().unwrap_or(Path::new(""));
@@ -155,7 +168,7 @@ fn load(source: &Source<'_>, file: &File) -> Result<MachineSpec, SimError> {
         }
         (None, None) => return Err(source.wrong(0..0, "machine or synthetic is expected")),
     };
-    machine(&args, Synthetic { phbs: 1, functions: 1, seed: 0 }).map_err(|error| source.wrong(span, error))
+    loader(&args).map_err(|error| source.wrong(span, error))
 }
 
 fn params(source: &Source<'_>, file: &File) -> Result<Params, SimError> {

@@ -20,6 +20,19 @@ const MOST: u64 = 512 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Topology;
 
+/// What may stand beside a dump, each as the bytes of its file. See [`Topology::load`].
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Beside<'a> {
+    /// PE numbers and drivers.
+    pub sysfs: Option<&'a [u8]>,
+    /// CPU addresses.
+    pub address_cache: Option<&'a [u8]>,
+    /// Windows, slots, numbers of PEs; gzipped or not.
+    pub device_tree: Option<&'a [u8]>,
+    /// Windows.
+    pub boot_log: Option<&'a [u8]>,
+}
+
 impl Topology {
     /// Reads a machine.
     ///
@@ -58,9 +71,28 @@ impl Topology {
     ///
     /// When the text is not a dump.
     pub fn parse(bytes: &[u8], name: &Path) -> Result<MachineSpec, TopologyError> {
-        let dump = lspci::parse(bytes).map_err(|error| error.in_file(name))?;
-        let inputs = Inputs { dump, cache: None, device_tree: None, log: Vec::new(), sysfs: None };
-        assemble(inputs).map_err(|error| error.in_file(name))
+        Self::parse_all(bytes, &Beside::default(), name)
+    }
+
+    /// Reads a machine from a dump and what stands beside it; `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not what it should be.
+    pub fn parse_all(dump: &[u8], beside: &Beside<'_>, name: &Path) -> Result<MachineSpec, TopologyError> {
+        let wrong = |error: LineError| error.in_file(name);
+        let inputs = Inputs {
+            dump: lspci::parse(dump).map_err(wrong)?,
+            cache: beside.address_cache.map(address_cache::parse).transpose().map_err(wrong)?,
+            device_tree: beside
+                .device_tree
+                .map(device_tree::parse)
+                .transpose()
+                .map_err(|found| TopologyError::of_file(name, "a flattened device tree", found))?,
+            log: beside.boot_log.map(dmesg::parse).unwrap_or_default(),
+            sysfs: beside.sysfs.map(sysfs::parse).transpose().map_err(wrong)?,
+        };
+        assemble(inputs).map_err(wrong)
     }
 }
 

@@ -20,7 +20,7 @@ mod windows;
 
 pub use address::{AddressError, PciAddress};
 pub use error::TopologyError;
-pub use load::Topology;
+pub use load::{Beside, Topology};
 pub use model::{BarSpec, FunctionSpec, MachineSpec, PhbKind, PhbSpec, WindowSpec};
 pub use synthetic::{Synthetic, SyntheticError, synthetic};
 
