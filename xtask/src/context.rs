@@ -19,7 +19,7 @@ pub(crate) struct Context {
     /// Cargo's target directory; every other build directory is below it.
     pub(crate) target: PathBuf,
     /// The cargo that runs us.
-    cargo: PathBuf,
+    pub(crate) cargo: PathBuf,
     /// `cargo metadata --no-deps`.
     pub(crate) metadata: Value,
 }
@@ -56,7 +56,12 @@ impl Context {
 
     /// A cargo command in the workspace's root, free of what the outer cargo put into the environment.
     pub(crate) fn cargo(&self) -> Command {
-        let mut command = Command::new(&self.cargo);
+        self.like_cargo(&self.cargo)
+    }
+
+    /// Another program, run like cargo.
+    pub(crate) fn like_cargo(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(&self.root).env("CARGO_TERM_COLOR", "never").env("RUST_BACKTRACE", "0");
         for inherited in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
             command.env_remove(inherited);

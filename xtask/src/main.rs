@@ -7,6 +7,8 @@
 mod bench;
 mod compile_fail;
 mod context;
+mod figures;
+mod fuzz;
 mod hazards;
 mod kernel;
 mod loom;
@@ -63,6 +65,8 @@ enum Task {
     Bench(bench::Options),
     /// Deterministic simulation: everything happens by seeds, and checkers judge
     Sim(sim::Options),
+    /// Decoders and parsers on input that libFuzzer makes up
+    Fuzz(fuzz::Options),
     /// Builds, boots and tests a ppc64le Linux with this project as its EEH
     Kernel(kernel::Kernel),
     /// Builds a QEMU whose PCI host bridges freeze PEs
@@ -94,6 +98,7 @@ fn main() -> ExitCode {
         Task::Stores => one("stores", || stores::run(&ctx)),
         Task::Bench(options) => one("bench", || bench::run(&ctx, &options)),
         Task::Sim(options) => one("sim", || sim::run(&ctx, &options)),
+        Task::Fuzz(options) => one("fuzz", || fuzz::run(&ctx, &options)),
         Task::Qemu(qemu) => one("qemu", || qemu::run(&ctx, &qemu)),
         Task::Kernel(kernel) => one("kernel", || kernel::run(&ctx, &kernel)),
         Task::Tidy => one("tidy", || tidy::run(&ctx)),

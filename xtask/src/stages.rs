@@ -40,7 +40,11 @@ pub(crate) fn run(ctx: &Context, only: &[String]) -> bool {
 fn stage(ctx: &Context, name: &str) -> Fallible<Findings> {
     let models = loom::Options { model: None, bound: 2, mutants: false };
     match name {
-        "fmt" => cargo(ctx, name, &["fmt", "--all", "--check"]),
+        "fmt" => {
+            let mut findings = cargo(ctx, name, &["fmt", "--all", "--check"])?;
+            findings.absorb(cargo(ctx, name, &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?);
+            Ok(findings)
+        }
         "tidy" => tidy::run(ctx),
         "clippy" => {
             cargo(ctx, name, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
