@@ -227,7 +227,7 @@ impl<E: Env> TreeGuard<'_, E> {
         // The reference of its existence.
         self.cell.devices.put(index, slot);
         self.drain();
-        Some(RemovedDevice { id, pe, pe_removed: true, platform, info, flags, saved_config })
+        Some(RemovedDevice { id, pe, pe_removed: true, reported: false, platform, info, flags, saved_config })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::env::Env;
 use crate::flags::{DeviceFlags, PeFlags, PeType};
 use crate::guard::TreeGuard;
 use crate::id::{DeviceId, PeId};
+use crate::isolate::{Detection, Report};
 use crate::name::Name;
 use crate::time::Time;
 use crate::tree::Tree;
@@ -21,6 +22,8 @@ pub struct RemovedDevice<E: Env> {
     pub pe: PeId,
     /// The PE went with it: the device was its last.
     pub pe_removed: bool,
+    /// A report was left: the caller wakes the worker, which thaws what nobody else would.
+    pub reported: bool,
     /// The platform's device, to be dropped where sleeping is allowed.
     pub platform: Option<E::Device>,
     /// The device, as it was probed.
@@ -31,9 +34,15 @@ pub struct RemovedDevice<E: Env> {
     pub saved_config: [u32; 16],
 }
 
+/// What is left behind in hardware when a PE with one of these goes.
+const HELD: PeFlags = PeFlags::ISOLATED.union(PeFlags::RESET);
+
 impl<E: Env> Tree<'_, E> {
     /// Removes a device; its PE too when that is empty then, unless it is marked KEEP, and those
     /// above it likewise. `None` when it is gone already. C: `eeh_pe_tree_remove`
+    ///
+    /// A PE that is frozen or kept in reset, or somebody else's, and that no recovery is at, leaves a
+    /// report behind: whoever comes next at its number finds it thawed.
     ///
     /// The result holds the platform's device. This is not a method of the guard, so that it cannot
     /// be dropped while the lock is held.
@@ -67,12 +76,35 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         links.node.died_in = hold;
         self.cell.devices.put(index, slot);
         // Who had it open has it no more.
-        self.forget_owner(owner);
+        let owned = self.forget_owner(owner);
         let pe = self.id.pe(self.pe_name(owner)?);
+        let reported = self.leave_report(owner, owned, now);
         self.remove_if_empty(owner, now);
         let pe_removed = !self.pe_is_live(owner);
         self.drain();
-        Some(RemovedDevice { id, pe, pe_removed, platform, info, flags, saved_config })
+        Some(RemovedDevice { id, pe, pe_removed, reported, platform, info, flags, saved_config })
+    }
+
+    /// Reports a PE that has just lost a device, if nobody would thaw it any more: its owner has gone, or
+    /// it is empty. What is below an isolated PE is that one's affair.
+    fn leave_report(&self, index: u16, owned: bool, now: Time) -> bool {
+        let flags = |index: u16| {
+            self.pe_slot(index)
+                .map_or(PeFlags::empty(), |slot| PeFlags::from_bits_retain(slot.word.load().flags()))
+        };
+        let (empty, mine) = (!self.has_live_device(index) && !self.has_live_child(index), flags(index));
+        let above = self.inner.pes.node(index).and_then(|node| node.owner);
+        let others = PeFlags::PENDING | PeFlags::RECOVERING | PeFlags::PASSED;
+        if mine.intersects(others) || above.is_some_and(|above| flags(above).contains(PeFlags::ISOLATED)) {
+            return false;
+        }
+        // An owner's freezes are not marked; and where others are left, only what is marked is theirs.
+        let held = mine.intersects(HELD);
+        if !(owned && empty || owned && held || empty && held) {
+            return false;
+        }
+        let Some(name) = self.pe_name(index) else { return false };
+        self.registry.report_at(self.id.pe(name), Detection { at: now, address: 0 }) == Report::Queued
     }
 
     /// Removes all empty PEs of a subtree that are not marked KEEP, after a recovery.

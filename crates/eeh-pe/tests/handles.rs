@@ -90,7 +90,10 @@ fn a_report_has_its_reference_also_when_the_count_is_full() {
     // Existence, device, holders, the report's.
     assert_eq!(tree.lock().pe(a.pe).unwrap().references(), 3 + u32::try_from(holds.len()).unwrap());
     drop((second, holds));
-    drop(tree.remove_device(a.device, seconds(1)));
+    // It goes isolated: what it leaves has its reference too.
+    assert!(tree.remove_device(a.device, seconds(1)).unwrap().reported);
+    assert_eq!(tree.lock().root().unwrap().references(), 2);
+    assert_eq!(tree.take_pending().count(), 1);
     assert_eq!(tree.lock().root().unwrap().references(), 1);
 }
 

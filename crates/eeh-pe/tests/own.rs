@@ -104,3 +104,65 @@ fn a_request_is_gone_with_its_pe_and_with_its_phb() {
     assert_eq!(tree.lock().post_request(b.pe, 2), Err(RequestError::Gone));
     drop(taken);
 }
+
+/// Who is told when a device goes from a PE with these marks, with another device in it or without: whether
+/// a report is left.
+fn reported(marks: PeFlags, open: bool, beside: bool, above: PeFlags) -> bool {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let parent = insert(&tree, 0x000, 4, None);
+    let a = insert(&tree, 0x100, 5, Some(parent.pe));
+    if beside {
+        let _ = insert(&tree, 0x101, 5, Some(parent.pe));
+    }
+    if open {
+        assert_eq!(tree.lock().open_device(a.device), Opened::Yes);
+    }
+    tree.lock().mark_subtree(a.pe, marks);
+    // Not what is below.
+    if above.contains(PeFlags::ISOLATED) {
+        let _ = registry.isolate(parent.pe);
+        drop(tree.lock().take_report());
+    }
+    let removed = tree.remove_device(a.device, Time::ZERO).unwrap();
+    assert_eq!(removed.pe_removed, !beside);
+    let report = tree.lock().take_report();
+    assert_eq!(report.is_some(), removed.reported);
+    assert!(report.is_none_or(|report| report.pe.id() == a.pe));
+    removed.reported
+}
+
+#[test]
+fn a_pe_that_goes_frozen_or_in_reset_or_owned_leaves_a_report_unless_a_recovery_is_at_it() {
+    let none = PeFlags::empty();
+    for (marks, open, beside, above, expected) in [
+        (none, false, false, none, false),
+        (PeFlags::ISOLATED, false, false, none, true),
+        (PeFlags::RESET | PeFlags::CFG_BLOCKED, false, false, none, true),
+        (none, true, false, none, true),
+        (PeFlags::RESET, true, false, none, true),
+        // Somebody is left.
+        (none, true, true, none, false),
+        (PeFlags::RESET, true, true, none, true),
+        (PeFlags::ISOLATED, false, true, none, false),
+        // Somebody is at it, or will be.
+        (PeFlags::ISOLATED | PeFlags::RECOVERING, false, false, none, false),
+        (PeFlags::RESET, true, false, PeFlags::ISOLATED, false),
+        (PeFlags::CFG_BLOCKED, false, false, none, false),
+    ] {
+        let left = reported(marks, open, beside, above);
+        assert_eq!(left, expected, "{marks:?}, open: {open}, beside: {beside}, above: {above:?}");
+    }
+}
+
+#[test]
+fn a_report_that_waits_is_not_left_twice() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let a = insert(&tree, 0x100, 5, None);
+    let _ = registry.isolate(a.pe);
+    assert!(!tree.remove_device(a.device, Time::ZERO).unwrap().reported);
+    assert_eq!(tree.take_pending().count(), 1);
+    registry.reap();
+    assert_eq!(registry.orphans(Time::ZERO).count(), 0);
+}

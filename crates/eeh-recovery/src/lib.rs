@@ -35,6 +35,7 @@ mod machine;
 mod observe;
 mod passthrough;
 mod platform;
+mod remove;
 pub mod render;
 mod request;
 mod reset_state;
@@ -68,6 +69,7 @@ pub use platform::{
     Params, PciCore, PeTarget, PhbTarget, Platform, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl,
     SlotState, Thaw, Wait, Wake, Width,
 };
+pub use remove::remove_device;
 pub use request::{Request, RequestPoll};
 pub use reset_state::PcieReset;
 pub use tagged::Tagged;

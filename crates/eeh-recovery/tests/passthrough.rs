@@ -340,3 +340,73 @@ fn a_device_that_goes_while_it_is_open_leaves_no_owner() {
     rig.run();
     rig.assert_healthy();
 }
+
+/// The device goes, and another comes to its place that nobody has told anything.
+fn replace(rig: &mut Rig) {
+    assert!(rig.unplug(0x0100));
+    rig.run();
+    let left = rig.world.get().frozen.get(&0x1fd).copied().filter(|state| !state.is_active());
+    assert_eq!(left, None, "the freeze is left in hardware: {:?}", rig.calls());
+    let function = rig.functions.lock().unwrap()[1].clone();
+    rig.plug(&function);
+    assert!(rig.flags(0x1fd).is_empty());
+    assert_eq!(check(rig, 0x0100), Check::Healthy, "who comes next is found frozen");
+    assert!(rig.outcomes().is_empty());
+}
+
+#[test]
+fn a_device_that_goes_while_its_owner_keeps_it_in_reset_leaves_no_freeze() {
+    let mut rig = vfio();
+    assert_eq!(rig.open(0x0100), Ok(()));
+    assert_eq!(rig.reset(0x1fd, OwnerReset::Hot), Ok(()));
+    assert!(rig.world.get().frozen.contains_key(&0x1fd), "this is what the test is about");
+    replace(&mut rig);
+}
+
+#[test]
+fn a_device_that_goes_while_its_driver_keeps_it_in_reset_leaves_no_freeze() {
+    let mut rig = Rig::new(single(aware("ipr")));
+    let device = rig.device(0x0100).unwrap();
+    let (world, registry) = (rig.world, rig.registry);
+    let mut warm = Request::pcie_reset(world, registry, device, PcieReset::Warm);
+    assert_eq!(rig.wait_for(&mut warm), Ok(()));
+    assert!(rig.world.get().frozen.contains_key(&0x1fd), "this is what the test is about");
+    replace(&mut rig);
+}
+
+#[test]
+fn a_device_that_goes_leaves_no_freeze_that_its_owner_has_met() {
+    let mut rig = vfio();
+    assert_eq!(rig.open(0x0100), Ok(()));
+    frozen(&rig, 0x1fd);
+    assert_eq!(check(&rig, 0x0100), Check::Ignored);
+    replace(&mut rig);
+}
+
+#[test]
+fn who_is_left_in_a_pe_whose_owner_went_with_it_in_reset_is_recovered() {
+    let mut functions = single(aware("vfio-pci"));
+    functions.push(function(0x0101, 0x1fd, aware("e1000e")));
+    let mut rig = Rig::new(functions);
+    assert_eq!(rig.open(0x0100), Ok(()));
+    assert_eq!(rig.reset(0x1fd, OwnerReset::Hot), Ok(()));
+    assert!(rig.unplug(0x0100));
+    rig.run();
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    rig.assert_healthy();
+    rig.assert_configured(0x0101);
+    assert!(rig.flags(0x1fd).is_empty());
+}
+
+#[test]
+fn a_healthy_device_that_goes_while_it_is_open_costs_nobody_anything() {
+    let mut functions = single(aware("vfio-pci"));
+    functions.push(function(0x0101, 0x1fd, aware("e1000e")));
+    let mut rig = Rig::new(functions);
+    assert_eq!(rig.open(0x0100), Ok(()));
+    assert!(rig.unplug(0x0100));
+    let before = rig.calls().len();
+    rig.run();
+    assert_eq!(rig.calls().len(), before, "{:?}", rig.calls());
+    assert!(rig.outcomes().is_empty() && rig.called().is_empty());
+}

@@ -15,7 +15,7 @@ use crate::env::KernelEnv;
 use crate::identify::Config;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
-use crate::{phb, registry, state, sysfs, time, token};
+use crate::{phb, platform, registry, state, sysfs, token};
 
 /// Base class and subclass of a PCI-ISA bridge, which is in no PE.
 const CLASS_ISA_BRIDGE: u32 = 0x0601;
@@ -109,8 +109,8 @@ fn insert(
     drop(refused);
     // One that Linux has dropped without telling: the one that is there now counts.
     let InsertError::Exists(old) = error else { return Err(error) };
-    tree.map().remove_device(old);
-    drop(tree.remove_device(old, time::now()));
+    let (platform, registry) = platform().zip(registry()).ok_or(error)?;
+    drop(eeh_recovery::remove_device(platform, registry, old));
     enter().map_err(|(error, _)| error)
 }
 
@@ -180,8 +180,7 @@ pub(crate) fn leave(device: &PciDev) {
     // It looks for the token.
     sysfs::remove_device(device);
     publish(device, None);
-    let Some(tree) = registry().and_then(|registry| registry.tree(id.tree())) else { return };
-    tree.map().remove_device(id);
+    let Some((platform, registry)) = platform().zip(registry()) else { return };
     // The platform's device is put here, outside the lock.
-    drop(tree.remove_device(id, time::now()));
+    drop(eeh_recovery::remove_device(platform, registry, id));
 }

@@ -241,9 +241,7 @@ impl Rig {
     /// Takes a device away, as hotplug does.
     pub fn unplug(&self, bdf: u16) -> bool {
         let Some(id) = self.device(bdf) else { return false };
-        let now = self.world.get().now;
-        let removed = self.tree().remove_device(id, now);
-        removed.is_some()
+        remove_device(self.world, self.registry, id).is_some()
     }
 
     /// Freezes a PE in hardware and lets a driver notice.

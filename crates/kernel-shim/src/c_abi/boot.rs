@@ -9,7 +9,7 @@ use super::like_c;
 use crate::bindings::{self, device_node, eeh_dev, pci_controller, pci_dn};
 use crate::pci::PciDev;
 use crate::printk::pr_info;
-use crate::{debugfs_phb, early, interrupt, phb, pseries, registry, state, time, token};
+use crate::{debugfs_phb, early, interrupt, phb, platform, pseries, registry, state, token};
 
 like_c!(
     eeh_show_enabled,
@@ -104,10 +104,9 @@ unsafe extern "C" fn pseries_eeh_init_edev_recursive(pdn: *mut pci_dn) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn eeh_pe_tree_remove(edev: *mut eeh_dev) -> c_int {
     let Some((registry, id)) = registry().zip(token::device(edev)) else { return ENODEV };
-    let Some(tree) = registry.tree(id.tree()) else { return ENODEV };
-    tree.map().remove_device(id);
+    let Some(platform) = platform() else { return ENODEV };
     // The platform's device is put here, outside the lock.
-    match tree.remove_device(id, time::now()) {
+    match eeh_recovery::remove_device(platform, registry, id) {
         Some(removed) => drop(removed),
         None => return ENODEV,
     }

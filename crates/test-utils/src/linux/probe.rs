@@ -171,11 +171,8 @@ impl SimLinux {
     /// Makes EEH forget a device. C: `eeh_remove_device`, called by the bus notifier
     pub(super) fn remove_eeh(&self, device: &SimDevice) {
         let Some(id) = device.set_eeh(None) else { return };
-        let Some(tree) = self.registry().tree(id.tree()) else { return };
-        tree.map().remove_device(id);
-        let removed = tree.remove_device(id, self.now());
         // The platform's device is dropped here, outside the lock.
-        drop(removed);
+        drop(eeh_recovery::remove_device(self, self.registry(), id));
     }
 
     /// The PHB of a tree that Linux still has.
