@@ -100,7 +100,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         }
         // An owner's freezes are not marked; and where others are left, only what is marked is theirs.
         let held = mine.intersects(HELD);
-        if !(owned && empty || owned && held || empty && held) {
+        let left = if empty { owned || held } else { owned && held };
+        if !left {
             return false;
         }
         let Some(name) = self.pe_name(index) else { return false };
