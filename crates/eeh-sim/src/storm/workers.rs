@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, Scope};
 
 use eeh_pe::{Time, TreeId};
-use eeh_recovery::{DiagBuffer, Next, Worker, WorkerStorage};
+use eeh_recovery::{Next, Worker};
 use test_utils::linux::{Letter, Started};
 use test_utils::task::block_on;
 
@@ -62,10 +62,7 @@ where
     let pool = &field.pool;
     if let Some(tree) = linux.registry().tree(id) {
         let pulse = field.pulses.add(format!("worker of PHB {:04x}", tree.number().0));
-        let storage = WorkerStorage {
-            phb_diag: Box::new(DiagBuffer::new()),
-            recovery_diag: Box::new(DiagBuffer::new()),
-        };
+        let storage = linux.worker_storage(id);
         let mut worker = Worker::new(linux, tree, storage);
         let mut told = None;
         while !field.is_over() {

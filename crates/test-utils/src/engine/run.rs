@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, Time, TreeId};
-use eeh_recovery::{DiagBuffer, Phase, Worker, WorkerStorage};
+use eeh_recovery::{Phase, Worker};
 
 use super::agenda::Agenda;
 use super::fault::Fault;
@@ -235,10 +235,7 @@ impl<'a> Engine<'a> {
         let Some(tree) = self.linux.registry().tree(id).filter(|_| !self.workers.contains_key(&id)) else {
             return;
         };
-        let storage = WorkerStorage {
-            phb_diag: Box::new(DiagBuffer::new()),
-            recovery_diag: Box::new(DiagBuffer::new()),
-        };
+        let storage = self.linux.worker_storage(id);
         self.workers.insert(id, Seat::new(Worker::new(self.linux, tree, storage)));
         self.plan_turn(id, self.now);
     }

@@ -88,7 +88,7 @@ pub enum BootError {
     /// Firmware lacks a call that EEH needs.
     #[error(transparent)]
     Firmware(#[from] FirmwareError),
-    /// There is no memory for the registry of PEs.
+    /// There is no memory, not even for an empty registry of PEs.
     #[error("out of memory")]
     NoMemory,
     /// A PHB was refused.
@@ -137,11 +137,19 @@ impl SimLinux {
                 SimFirmware::PSeries(PSeries::new(rtas)?)
             }
         };
-        let storage = RegistryStorage::<SimEnv>::reserve(limits(&spec, trees)).ok_or(BootError::NoMemory)?;
+        let storage = RegistryStorage::<SimEnv>::reserve(limits(&spec, trees));
+        let has_eeh = storage.is_some();
+        if !has_eeh {
+            console.kernel(pace.now(), &format_args!("EEH: initialization failure: out of memory"));
+        }
+        // One without a place for a PHB.
+        let empty = RegistryLimits { phbs: 0, pes: 0, devices: 0, cpus: 1 };
+        let storage = storage.or_else(|| RegistryStorage::reserve(empty)).ok_or(BootError::NoMemory)?;
         let linux = Self {
             back_end,
             machine,
             registry: Registry::new(storage),
+            has_eeh,
             mailboxes,
             observer: SimObserver::new(console.clone(), options.record),
             console,
@@ -156,6 +164,7 @@ impl SimLinux {
             seed: options.seed,
             ranges: most_ranges(&spec),
             new_trees: Mutex::default(),
+            storages: Mutex::default(),
             calls: Calls::new(options.record),
         };
         if options.reset_devices {

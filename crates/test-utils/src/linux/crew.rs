@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::thread::{self, Scope};
 
 use eeh_pe::{Time, TreeId};
-use eeh_recovery::{DiagBuffer, Next, Worker, WorkerStorage};
+use eeh_recovery::{Next, Worker};
 
 use super::SimLinux;
 use super::mailbox::Letter;
@@ -54,7 +54,7 @@ impl<'l> Crew<'l> {
     pub fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
         // Those that nobody has asked for yet are among the PHBs that are there.
         let _ = self.linux.take_new_trees();
-        for phb in self.linux.phbs() {
+        for phb in self.linux.phbs().into_iter().filter(|phb| phb.tree() != TreeId::NONE) {
             self.serve(scope, phb.tree());
         }
         let counted = Counted::new(&self.threads);
@@ -93,10 +93,7 @@ impl<'l> Crew<'l> {
         let mut busy = Some(busy);
         let linux = self.linux;
         let Some(tree) = linux.registry().tree(id) else { return };
-        let storage = WorkerStorage {
-            phb_diag: Box::new(DiagBuffer::new()),
-            recovery_diag: Box::new(DiagBuffer::new()),
-        };
+        let storage = linux.worker_storage(id);
         let mut worker = Worker::new(linux, tree, storage);
         loop {
             let next = worker.step(linux.now());

@@ -65,6 +65,8 @@ impl<T: Send> Lock<T> for SleepMutex<T> {
 thread_local! {
     /// Reservations of this thread until one is refused; none is without.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    /// Reservations of this thread so far.
+    static MADE: Cell<u32> = const { Cell::new(0) };
 }
 
 impl SimEnv {
@@ -74,8 +76,15 @@ impl SimEnv {
         LEFT.replace(nth).is_some()
     }
 
+    /// How many reservations this thread has made so far, refused ones included.
+    #[must_use]
+    pub fn reservations() -> u32 {
+        MADE.get()
+    }
+
     /// Whether this reservation is given.
     fn gives() -> bool {
+        MADE.set(MADE.get().saturating_add(1));
         match LEFT.get() {
             None => true,
             Some(left) => {

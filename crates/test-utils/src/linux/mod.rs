@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use eeh_pe::{Bdf, Registry, Time};
-use eeh_recovery::Params;
+use eeh_recovery::{Params, WorkerStorage};
 
 pub use bind::Died;
 pub use boot::{BootError, Clock, Options};
@@ -60,6 +60,8 @@ pub struct SimLinux {
     machine: Arc<Machine>,
     back_end: SimFirmware,
     registry: Registry<SimEnv>,
+    /// Whether there was memory for that.
+    has_eeh: bool,
     mailboxes: Arc<Mailboxes>,
     console: Arc<Console>,
     observer: SimObserver,
@@ -73,6 +75,8 @@ pub struct SimLinux {
     /// Address ranges of the PHB that has most: a place in the registry serves any.
     ranges: usize,
     new_trees: Mutex<Vec<eeh_pe::TreeId>>,
+    /// Memory of the workers that are not there yet.
+    storages: Mutex<BTreeMap<eeh_pe::TreeId, WorkerStorage<SimEnv>>>,
     calls: Calls,
 }
 

@@ -34,7 +34,7 @@ impl SimPhb {
         self.target.number
     }
 
-    /// Its tree of PEs.
+    /// Its tree of PEs; [`TreeId::NONE`] of one that works without EEH.
     #[must_use]
     pub const fn tree(&self) -> TreeId {
         self.target.tree

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, PoisonError};
 
-use eeh_pe::{PhbInfo, PhbNumber, TreeId, TreeStorage, Window, WindowKind};
-use eeh_recovery::PhbTarget;
+use eeh_pe::{Memory, PhbInfo, PhbNumber, TreeId, TreeStorage, Window, WindowKind};
+use eeh_recovery::{DiagBuffer, PhbTarget, WorkerStorage};
 
 use super::SimLinux;
 use super::bind::Died;
@@ -71,17 +71,50 @@ impl SimLinux {
         }
         let info =
             PhbInfo { number: PhbNumber(number), firmware: self.back_end.phb_id(number), root_bus, windows };
-        let storage = TreeStorage::<SimEnv>::reserve(self.ranges).ok_or(HotplugError::NoRoom(number))?;
-        let tree = self.registry.add_phb(info, storage).map_err(|_| HotplugError::NoRoom(number))?;
+        let tree = self.give_tree(info)?;
         let target = PhbTarget { tree, number: info.number, firmware: info.firmware };
         let phb = Arc::new(SimPhb::new(spec.clone(), target, root_bus));
+        self.phbs.write().unwrap_or_else(PoisonError::into_inner).insert(number, phb.clone());
+        if tree == TreeId::NONE {
+            return Ok(phb);
+        }
         self.mailboxes.open(tree);
         if let Some(phbs) = self.back_end.phbs() {
             phbs.set_tree(number, Some(tree));
         }
-        self.phbs.write().unwrap_or_else(PoisonError::into_inner).insert(number, phb.clone());
         self.new_trees.lock().unwrap_or_else(PoisonError::into_inner).push(tree);
         Ok(phb)
+    }
+
+    /// A tree for a PHB, and memory for its worker. Without memory it works without EEH, and the log says so.
+    /// C: `eeh_phb_pe_create`
+    fn give_tree(&self, info: PhbInfo) -> Result<TreeId, HotplugError> {
+        if !self.has_eeh {
+            return Ok(TreeId::NONE);
+        }
+        let number = info.number;
+        let without = |what: &str| {
+            self.console().kernel(self.now(), &format_args!("EEH: PHB#{number} works without EEH: {what}"));
+            Ok(TreeId::NONE)
+        };
+        let worker = SimEnv::own(DiagBuffer::new()).zip(SimEnv::own(DiagBuffer::new()));
+        let Some((storage, worker)) = TreeStorage::<SimEnv>::reserve(self.ranges).zip(worker) else {
+            return without("out of memory");
+        };
+        let tree = self.registry.add_phb(info, storage).map_err(|_| HotplugError::NoRoom(number.0))?;
+        let worker = WorkerStorage { phb_diag: worker.0, recovery_diag: worker.1 };
+        self.storages.lock().unwrap_or_else(PoisonError::into_inner).insert(tree, worker);
+        Ok(tree)
+    }
+
+    /// The memory that was reserved for a tree's worker; for another worker of it, other memory.
+    #[must_use]
+    pub fn worker_storage(&self, tree: TreeId) -> WorkerStorage<SimEnv> {
+        let reserved = self.storages.lock().unwrap_or_else(PoisonError::into_inner).remove(&tree);
+        reserved.unwrap_or_else(|| WorkerStorage {
+            phb_diag: Box::new(DiagBuffer::new()),
+            recovery_diag: Box::new(DiagBuffer::new()),
+        })
     }
 
     /// Removes a PHB with all its devices, and its hardware. Its worker is told and ends by itself.
@@ -103,6 +136,7 @@ impl SimLinux {
         self.phbs.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
         // What is dropped here holds devices that Linux has let go of already.
         drop(self.registry.remove_phb(phb.tree(), self.now()));
+        self.storages.lock().unwrap_or_else(PoisonError::into_inner).remove(&phb.tree());
         self.mailboxes.wake(phb.tree());
         self.machine.remove_phb(number);
         Ok(())

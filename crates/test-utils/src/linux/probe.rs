@@ -80,6 +80,10 @@ impl Config<'_> {
 impl SimLinux {
     /// Makes a device known to EEH. It works without EEH if that cannot be, and the log says so.
     pub(super) fn probe_eeh(&self, phb: &Arc<SimPhb>, device: &Arc<SimDevice>) {
+        if phb.tree() == TreeId::NONE {
+            // That was said of its PHB.
+            return;
+        }
         let identity = device.identity();
         let spec = phb.spec().function(identity.bdf);
         // ISA bridges have no PE, nor have functions that firmware gave none.
