@@ -214,6 +214,9 @@ pub(crate) struct StormArgs {
     /// A fault planted on purpose, which the verdict must notice
     #[arg(long, value_name = "FAULT", hide = true)]
     pub(crate) plant: Option<Plant>,
+    /// How many times slower than usual this program is, under a sanitizer: less work is enough then
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), hide = true)]
+    pub(crate) slowdown: u32,
 }
 
 /// Which platform.

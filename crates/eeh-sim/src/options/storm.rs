@@ -22,6 +22,8 @@ pub(crate) struct StormOptions {
     pub(crate) seed: u64,
     /// A fault planted on purpose.
     pub(crate) plant: Option<Plant>,
+    /// How much slower this program is than usual; at least 1.
+    pub(crate) slowdown: u32,
 }
 
 /// The machine of a storm that names none.
@@ -34,7 +36,7 @@ impl StormOptions {
     ///
     /// When that is not possible.
     pub(crate) fn new(args: &StormArgs) -> Result<Self, SimError> {
-        let StormArgs { machine, platform, seconds, threads, seed, plant } = args;
+        let StormArgs { machine, platform, seconds, threads, seed, plant, slowdown } = args;
         Ok(Self {
             firmware: super::firmware(*platform, None)?,
             machine: super::machine(machine, MACHINE)?,
@@ -42,6 +44,7 @@ impl StormOptions {
             threads: *threads,
             seed: *seed,
             plant: *plant,
+            slowdown: *slowdown,
         })
     }
 }
