@@ -83,7 +83,8 @@ impl<E: Env> TreeGuard<'_, E> {
             let mut at = Some(root);
             while let Some(index) = at {
                 let spared = cfg!(eeh_mutant = "clear_spares_the_young") && index != root;
-                if !spared && self.clear_one(index, clear, passed) {
+                let recovered = !spared && self.clear_one(index, clear, passed);
+                if recovered && !cfg!(eeh_mutant = "sweep_ignores_successors") {
                     self.sweep_successor(index, &mut subtrees);
                 }
                 at = self.next_in_subtree(root, index, true);

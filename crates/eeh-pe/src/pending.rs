@@ -92,6 +92,9 @@ impl<'r, E: Env> TreeGuard<'r, E> {
             rest = slot.queue_link.next();
             if self.is_below(root, index) {
                 self.end_report(index, slot);
+                if cfg!(eeh_mutant = "absorb_reads_late") {
+                    rest = slot.queue_link.next();
+                }
                 absorbed = absorbed.saturating_add(1);
             } else {
                 self.append_report(&mut kept, index, slot);

@@ -25,7 +25,8 @@ impl<E: Env> TreeGuard<'_, E> {
 
     /// True when the linked PE `index` is older than `stamp`.
     fn pe_born_before(&self, index: u16, stamp: Stamp) -> bool {
-        self.inner.pes.node(index).is_some_and(|node| node.born < stamp.0)
+        let young = cfg!(eeh_mutant = "walk_sees_the_young");
+        self.inner.pes.node(index).is_some_and(|node| node.born < stamp.0 || young)
     }
 
     fn device_born_before(&self, index: u16, stamp: Stamp) -> bool {
