@@ -9,7 +9,9 @@ use crate::report::Findings;
 /// Runs the test of each promise outside the loom models with its switch on.
 pub(crate) fn run(ctx: &Context, name: Option<&str>) -> Fallible<Findings> {
     let mut chosen = mutants::promised(ctx)?;
-    chosen.retain(|mutant| !mutant.is_loom() && name.is_none_or(|part| mutant.name.contains(part)));
+    chosen.retain(|mutant| {
+        !mutant.is_loom() && !mutant.is_barrier() && name.is_none_or(|part| mutant.name.contains(part))
+    });
     if chosen.is_empty() {
         return Ok(Findings::not_run("no test promises to notice a mutant"));
     }

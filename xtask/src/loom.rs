@@ -4,8 +4,10 @@
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use crate::context::{Context, Fallible, cpus};
+use crate::figures::{self, thousands};
 use crate::mutants::{self, Flavour, Mutant};
 use crate::process::{self, End};
 use crate::report::Findings;
@@ -22,6 +24,9 @@ pub(crate) struct Options {
     /// Switch each mutant on and require that its model notices.
     #[arg(long)]
     pub(crate) mutants: bool,
+    /// Writes the figures into docs/verification.md
+    #[arg(long)]
+    pub(crate) record: bool,
 }
 
 /// A model may not run for ever.
@@ -56,17 +61,29 @@ pub(crate) fn run_models(ctx: &Context, options: &Options) -> Fallible<Findings>
         return Ok(Findings::not_run("no tests/loom_*.rs matches"));
     }
     let mut findings = Findings::default();
+    let mut rows = Vec::new();
     for result in process::parallel(&models, cpus(), |(package, file)| run_model(ctx, package, file, options))
     {
         match result {
-            Ok(part) => findings.absorb(part),
-            Err(error) => findings.failures.push(error.to_string()),
+            Ok((part, row)) => {
+                findings.absorb(part);
+                rows.push(row);
+            }
+            Err(error) => findings.failures.push(error),
         }
+    }
+    if options.record {
+        figures::record(ctx, "loom", &rows)?;
     }
     Ok(findings)
 }
 
-fn run_model(ctx: &Context, package: &str, file: &Path, options: &Options) -> Result<Findings, String> {
+fn run_model(
+    ctx: &Context,
+    package: &str,
+    file: &Path,
+    options: &Options,
+) -> Result<(Findings, Vec<String>), String> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let program = mutants::build(ctx, package, file, &flavour(None)).map_err(|error| error.to_string())?;
     let mut command = Command::new(&program.path);
@@ -83,14 +100,13 @@ fn run_model(ctx: &Context, package: &str, file: &Path, options: &Options) -> Re
         End::Failure => findings.failures.push(format!("{name}:\n{}", process::tail(&run.output, 30))),
         End::TimedOut => findings.failures.push(format!("{name}: not done after {} s", LIMIT.as_secs())),
     }
-    let executions = executions(&run.output);
-    findings.notes.push(format!(
-        "{name}: bound {}, {tests} models, {} executions, {:.1} s",
-        options.bound,
-        executions.map_or_else(|| "uncounted".to_owned(), |count| count.to_string()),
-        run.time.as_secs_f64(),
-    ));
-    Ok(findings)
+    let executions = executions(&run.output).map_or_else(|| "uncounted".to_owned(), thousands);
+    let (bound, seconds) = (options.bound, format!("{:.1}", run.time.as_secs_f64()));
+    findings
+        .notes
+        .push(format!("{name}: bound {bound}, {tests} models, {executions} executions, {seconds} s"));
+    let row = vec![format!("`{name}.rs`"), bound.to_string(), tests.to_string(), executions, seconds];
+    Ok((findings, row))
 }
 
 /// Sum of the lines `loom: NAME executions=N`; `None` when there is none.
@@ -130,6 +146,7 @@ pub(crate) fn run_mutants(ctx: &Context, options: &Options) -> Fallible<Findings
         return Ok(Findings::not_run("no model promises to notice a mutant"));
     }
     let mut findings = Findings::default();
+    let started = Instant::now();
     let results = process::parallel(&chosen, cpus(), |mutant| {
         let env = environment(options.bound);
         mutants::kill(ctx, mutant, &flavour(Some(&mutant.cfg())), &env).map_err(|error| error.to_string())
@@ -147,6 +164,12 @@ pub(crate) fn run_mutants(ctx: &Context, options: &Options) -> Fallible<Findings
             }
             Err(error) => findings.failures.push(error),
         }
+    }
+    if options.record {
+        let counts = [chosen.len(), findings.passed].map(|count| count.to_string());
+        let seconds = started.elapsed().as_secs().to_string();
+        let row = ["loom".to_owned()].into_iter().chain(counts).chain([seconds]).collect();
+        figures::record(ctx, "loom --mutants", &[row])?;
     }
     Ok(findings)
 }

@@ -14,9 +14,11 @@ mod kernel;
 mod loom;
 mod mutants;
 mod no_std;
+mod ppc64le;
 mod process;
 mod qemu;
 mod report;
+mod sanitize;
 mod sim;
 mod stages;
 mod stores;
@@ -67,6 +69,10 @@ enum Task {
     Sim(sim::Options),
     /// Decoders and parsers on input that libFuzzer makes up
     Fuzz(fuzz::Options),
+    /// Tests and storm under the thread and the address sanitizer
+    Sanitize(sanitize::Options),
+    /// Tests as ppc64le programs, and the barriers in ppc64le code
+    Ppc64le(ppc64le::Options),
     /// Builds, boots and tests a ppc64le Linux with this project as its EEH
     Kernel(kernel::Kernel),
     /// Builds a QEMU whose PCI host bridges freeze PEs
@@ -99,6 +105,8 @@ fn main() -> ExitCode {
         Task::Bench(options) => one("bench", || bench::run(&ctx, &options)),
         Task::Sim(options) => one("sim", || sim::run(&ctx, &options)),
         Task::Fuzz(options) => one("fuzz", || fuzz::run(&ctx, &options)),
+        Task::Sanitize(options) => one("sanitize", || sanitize::run(&ctx, &options)),
+        Task::Ppc64le(options) => one("ppc64le", || ppc64le::run(&ctx, &options)),
         Task::Qemu(qemu) => one("qemu", || qemu::run(&ctx, &qemu)),
         Task::Kernel(kernel) => one("kernel", || kernel::run(&ctx, &kernel)),
         Task::Tidy => one("tidy", || tidy::run(&ctx)),

@@ -13,6 +13,9 @@ use serde_json::Value;
 use crate::context::{Context, Fallible};
 use crate::process::{self, End};
 
+/// What looks at machine code, and promises like a test.
+const BARRIERS: &str = "xtask/src/ppc64le";
+
 /// A promise that a test makes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Mutant {
@@ -30,6 +33,11 @@ impl Mutant {
     /// The cfg that switches it on.
     pub(crate) fn cfg(&self) -> String {
         format!("eeh_mutant=\"{}\"", self.name)
+    }
+
+    /// Whether it shows in the barriers of ppc64le code.
+    pub(crate) fn is_barrier(&self) -> bool {
+        self.file.starts_with(BARRIERS)
     }
 
     /// Whether its test is a loom model.
@@ -90,7 +98,10 @@ pub(crate) fn switches(ctx: &Context) -> Fallible<Vec<(String, PathBuf)>> {
 
 fn rust_files(ctx: &Context) -> Fallible<Vec<PathBuf>> {
     let mut files = ctx.files()?;
-    files.retain(|file| file.starts_with("crates") && file.extension().is_some_and(|ext| ext == "rs"));
+    files.retain(|file| {
+        (file.starts_with("crates") || file.starts_with(BARRIERS))
+            && file.extension().is_some_and(|ext| ext == "rs")
+    });
     Ok(files)
 }
 

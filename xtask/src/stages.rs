@@ -38,7 +38,7 @@ pub(crate) fn run(ctx: &Context, only: &[String]) -> bool {
 }
 
 fn stage(ctx: &Context, name: &str) -> Fallible<Findings> {
-    let models = loom::Options { model: None, bound: 2, mutants: false };
+    let models = loom::Options { model: None, bound: 2, mutants: false, record: false };
     match name {
         "fmt" => {
             let mut findings = cargo(ctx, name, &["fmt", "--all", "--check"])?;

@@ -5,6 +5,7 @@
 //! caller guarantees that a slot is on one such stack at most once: for reaping because only one
 //! put is the last, for the pending queue because only one detector sets the bit.
 
+use crate::mutant::mutant;
 use crate::sync::{AtomicU32, Full, Relaxed};
 
 /// No slot; anything else is an index plus one.
@@ -49,7 +50,8 @@ impl Stack {
                 link.0.store(head, Relaxed);
             }
             // Full: the taker sees the link and all that was written before the push.
-            if self.0.cmpxchg(head, code(Some(index)), Full).is_ok() {
+            let order = mutant!(eeh_mutant = "push_is_relaxed", Full, Relaxed);
+            if self.0.cmpxchg(head, code(Some(index)), order).is_ok() {
                 if cfg!(eeh_mutant = "push_links_late") {
                     link.0.store(head, Relaxed);
                 }

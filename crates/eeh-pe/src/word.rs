@@ -19,6 +19,8 @@
 
 use crate::mutant::mutant;
 use crate::name::Name;
+#[cfg(eeh_mutant = "exchange_is_relaxed")]
+use crate::sync::Relaxed;
 use crate::sync::{Acquire, AtomicU64, Full, Release};
 
 pub(crate) const COUNT_BITS: u32 = 23;
@@ -228,7 +230,8 @@ impl Word {
             if new == now {
                 return Ok((now, new));
             }
-            match self.0.cmpxchg(now.0, new.0, Full) {
+            let order = mutant!(eeh_mutant = "exchange_is_relaxed", Full, Relaxed);
+            match self.0.cmpxchg(now.0, new.0, order) {
                 Ok(_) => return Ok((now, new)),
                 // What a failed exchange met is ordered with nothing.
                 Err(_) => now = self.load(),

@@ -208,7 +208,7 @@ pub(crate) fn userland(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
 }
 
 /// Fetches packages with all they need, and unpacks them.
-fn installed(
+pub(crate) fn installed(
     cache: &Cache,
     sources: &Sources<'_>,
     (packages, release): (&[&str], Option<&str>),
