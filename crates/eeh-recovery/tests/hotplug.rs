@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use common::*;
 use eeh_pe::{DeviceFlags, PeFlags, Time};
+use eeh_recovery::render::OrphanReport;
 use eeh_recovery::*;
 
 #[test]
@@ -161,6 +162,8 @@ fn a_driver_that_hangs_is_named_and_then_its_device_is_left_alone() {
     assert_eq!(rig.world.get().asserted, 0, "a reset is left asserted");
     let flags = rig.tree().lock().device(device.unwrap()).unwrap().flags();
     assert!(flags.contains(DeviceFlags::LOCK_LOST | DeviceFlags::PERM_FAILURE));
+    let report = OrphanReport { registry: rig.registry, now: Time::ZERO }.to_string();
+    assert_eq!(report, "0 orphans\n0002:01:00.0: device lock lost\n");
 
     // It answers checks as failed, and no later recovery calls or removes it.
     let check = dev_check_failure(rig.world, rig.registry, device.unwrap(), Context::Normal);

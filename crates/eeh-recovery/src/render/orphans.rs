@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! What was removed and is still held.
+//! What was removed and is still held, and what a driver that never came back holds.
 
 use core::fmt;
 
-use eeh_pe::{Env, OrphanKind, Registry, Time};
+use eeh_pe::{DeviceFlags, DeviceWalk, Env, OrphanKind, Registry, Time, Tree};
 
 use super::Address;
 
 /// The orphans of all PHBs, a line each, then their number. Orphans that stay are a leak.
+///
+/// Then the devices whose lock a lost helper holds, if there are any: EEH leaves those alone.
 pub struct OrphanReport<'r, E: Env> {
     /// The trees.
     pub registry: &'r Registry<E>,
@@ -33,6 +35,18 @@ impl<E: Env> fmt::Display for OrphanReport<'_, E> {
                 orphan.references
             )?;
         }
-        writeln!(f, "{count} orphans")
+        writeln!(f, "{count} orphans")?;
+        self.registry.trees().try_for_each(|tree| lost_locks(f, &tree))
     }
+}
+
+fn lost_locks<E: Env>(f: &mut fmt::Formatter<'_>, tree: &Tree<'_, E>) -> fmt::Result {
+    let Some(root) = tree.lock().root().and_then(|root| root.hold()) else { return Ok(()) };
+    for device in DeviceWalk::new(root).filter(|device| device.flags().contains(DeviceFlags::LOCK_LOST)) {
+        let bdf = tree.lock().device(device.id()).map(|device| device.info().bdf);
+        if let Some(bdf) = bdf {
+            writeln!(f, "{}: device lock lost", Address(tree.number(), bdf))?;
+        }
+    }
+    Ok(())
 }
