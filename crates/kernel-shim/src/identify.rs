@@ -2,7 +2,7 @@
 //! What EEH wants to know of a device, read from its configuration space at probe.
 
 use eeh_pe::{Bdf, BridgeInfo, DeviceFlags, DeviceId, DeviceInfo};
-use eeh_recovery::{ConfigSpace, DeviceTarget, PhbTarget, Width};
+use eeh_recovery::{ConfigSpace, DeviceTarget, PhbTarget, SlotControl, Width};
 
 use crate::firmware::Firmware;
 use crate::pci::PciDev;
@@ -109,6 +109,11 @@ impl Config<'_> {
         };
         let reports = self.read(pcie_cap + 0x0c, Width::Word) & 1 << 20 != 0;
         (DeviceFlags::BRIDGE | kind, reports)
+    }
+
+    /// Firmware sets the function up as at boot; one that it does not know stays as it is.
+    pub(crate) fn reinit(&self) {
+        let _ = self.firmware.reinit(&self.target);
     }
 
     /// All of it. C: the middle of `pnv_eeh_probe` and `pseries_eeh_init_edev`

@@ -73,6 +73,7 @@ pub(crate) fn enter(device: &PciDev, place: impl FnOnce(&PciDev) -> Option<Place
     let config = Config::new(phb, device.bdf())?;
     match insert(&tree, device, &config, place) {
         Ok(inserted) => {
+            refresh(&tree, device, &config, inserted);
             publish(device, Some(inserted.device));
             map(&tree, device, inserted.device);
             Some(inserted.device)
@@ -112,6 +113,18 @@ fn insert(
     let (platform, registry) = platform().zip(registry()).ok_or(error)?;
     drop(eeh_recovery::remove_device(platform, registry, old));
     enter().map_err(|(error, _)| error)
+}
+
+/// A device that comes back in a recovery has lost in the reset what firmware gave it at boot (error
+/// reporting), and there was nobody to restore it. C: its `eeh_dev` stays, and is restored before the scan
+fn refresh(tree: &Tree<'_, KernelEnv>, device: &PciDev, config: &Config<'_>, inserted: Inserted) {
+    let view = registry().and_then(|registry| registry.peek(inserted.pe));
+    if device.is_virtual_function() || !view.is_some_and(|view| view.flags.contains(PeFlags::RECOVERING)) {
+        return;
+    }
+    config.reinit();
+    let saved = config.first_words(device.is_bridge());
+    tree.lock().save_config(inserted.device, saved);
 }
 
 /// What the PE of a new device is known to be.
