@@ -25,6 +25,7 @@ mod history;
 mod hotplug;
 mod identify;
 mod interrupt;
+mod late;
 mod layout;
 mod lock;
 mod mailbox;

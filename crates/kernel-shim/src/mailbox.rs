@@ -13,7 +13,9 @@ use kernel::sync::aref::ARef;
 use kernel::task::Task;
 
 use crate::env::KernelEnv;
+use crate::late::Late;
 use crate::lock::{Class, RawGuard, RawLock};
+use crate::pci::PciDev;
 use crate::thread::is_current;
 use crate::{interrupt, thread};
 
@@ -39,6 +41,7 @@ struct Content {
     /// The job that the helper is at.
     running: Option<JobId>,
     answer: Option<(JobId, JobAnswer)>,
+    late: Late,
 }
 
 impl Content {
@@ -55,6 +58,7 @@ impl Content {
             job: None,
             running: None,
             answer: None,
+            late: Late::EMPTY,
         }
     }
 
@@ -246,6 +250,30 @@ pub(crate) fn take_dead(tree: TreeId) -> Option<JobId> {
     };
     drop(helper);
     job
+}
+
+/// Remembers a device that was added to a PE in recovery; the worker looks at it when it has recovered.
+///
+/// # Context
+///
+/// May sleep.
+pub(crate) fn put_late(tree: TreeId, device: PciDev) {
+    let full = lock(tree).and_then(|mut content| {
+        let full = content.late.put(device);
+        content.wake_worker();
+        full
+    });
+    drop(full);
+}
+
+/// Whether such devices came since this was asked last.
+pub(crate) fn has_new_late(tree: TreeId) -> bool {
+    lock(tree).is_some_and(|mut content| content.late.are_new())
+}
+
+/// One of them.
+pub(crate) fn take_late(tree: TreeId) -> Option<PciDev> {
+    lock(tree)?.late.take()
 }
 
 /// The error interrupt: every worker asks firmware before it is armed again. Answers how many there are.

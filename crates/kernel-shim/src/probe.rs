@@ -15,7 +15,7 @@ use crate::env::KernelEnv;
 use crate::identify::Config;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
-use crate::{phb, platform, registry, state, sysfs, token};
+use crate::{mailbox, phb, platform, registry, state, sysfs, token};
 
 /// Base class and subclass of a PCI-ISA bridge, which is in no PE.
 const CLASS_ISA_BRIDGE: u32 = 0x0601;
@@ -125,6 +125,7 @@ fn refresh(tree: &Tree<'_, KernelEnv>, device: &PciDev, config: &Config<'_>, ins
     config.reinit();
     let saved = config.first_words(device.is_bridge());
     tree.lock().save_config(inserted.device, saved);
+    mailbox::put_late(tree.id(), device.clone());
 }
 
 /// What the PE of a new device is known to be.

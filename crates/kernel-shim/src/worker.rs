@@ -12,7 +12,7 @@ use kernel::alloc::flags::GFP_KERNEL;
 use crate::env::KernelEnv;
 use crate::mailbox::{self, Letter};
 use crate::time::{Nap, now};
-use crate::{KernelPlatform, helper, platform, registry, thread};
+use crate::{KernelPlatform, helper, late, platform, registry, thread};
 
 /// How often a worker that waits for its helper looks whether that is alive.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -99,6 +99,9 @@ fn serve(mut worker: Worker<'static, KernelPlatform>, tree: TreeId, number: u32)
     loop {
         if must_end(worker.recovering().is_some()) {
             return;
+        }
+        if worker.recovering().is_none() && mailbox::has_new_late(tree) {
+            late::attach(tree, number);
         }
         let until = match worker.step(now()) {
             Next::Again => None,
