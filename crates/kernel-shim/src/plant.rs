@@ -15,6 +15,8 @@ use crate::printk::pr_warn;
 
 const INVERSION: u32 = 1;
 const LEAK: u32 = 2;
+/// How many pieces of memory are forgotten.
+const LEAKS: usize = 16;
 
 /// What is to be planted.
 static PLANTS: AtomicU32 = AtomicU32::new(0);
@@ -50,8 +52,11 @@ extern "C" fn plant() -> c_int {
     }
     if plants & LEAK != 0 {
         pr_warn!("EEH: planting a leak");
-        if let Ok(memory) = KBox::new([0_u8; 64], GFP_KERNEL) {
-            let _ = KBox::into_raw(memory);
+        // Several: a stack that kmemleak scans may still hold the last one's address.
+        for _ in 0..LEAKS {
+            if let Ok(memory) = KBox::new([0_u8; 64], GFP_KERNEL) {
+                let _ = KBox::into_raw(memory);
+            }
         }
     }
     0
