@@ -121,6 +121,11 @@ net_check() {
     (cd /tmp && sha256sum -c -s file.sha256) || fail "the file came over $dev with other data"
 }
 
+# net_down FUNCTION: closes its interface.
+net_down() {
+    ip link set "$(net "$1")" down
+}
+
 # remove FUNCTION, and rescan: the files of hotplug.
 remove() {
     echo 1 >$pci/"$1"/remove
@@ -130,9 +135,10 @@ rescan() {
     echo 1 >/sys/bus/pci/rescan
 }
 
-# What the kernel complained about in its log.
+# What the kernel complained about in its log; not that igb and e1000e, removed between their error_detected
+# and their slot_reset, disable a device that they have disabled.
 complaints() {
-    dmesg | grep -E 'BUG:|WARNING:|possible circular|possible recursive|inconsistent lock|INFO: task .* blocked|soft lockup|unreferenced object|DEBUG_LOCKS_WARN|Oops|refcount_t'
+    dmesg | sed '/disabling already-disabled device/,/^.*WARNING: drivers\/pci\/pci.c/d' | grep -E 'BUG:|WARNING:|possible circular|possible recursive|inconsistent lock|INFO: task .* blocked|soft lockup|unreferenced object|DEBUG_LOCKS_WARN|Oops|refcount_t'
 }
 
 # bound FUNCTION DRIVER
@@ -169,18 +175,20 @@ refused() {
     esac
 }
 
-# Until a reset is over: QEMU gives a machine check to whoever reads a register of a device in reset,
-# where hardware would freeze the PE.
-settle() {
-    sleep 4
-}
-
-# rebind FUNCTION DRIVER
+# rebind FUNCTION DRIVER: at once, and again until it succeeds; a device in reset has no probe that does.
 rebind() {
     echo "$1" >/sys/bus/pci/drivers/"$2"/unbind
-    settle
-    echo "$1" >/sys/bus/pci/drivers/"$2"/bind
-    wait_for 30 bound "$1" "$2"
+    wait_for 60 bound_again "$1" "$2"
+}
+
+bound_again() {
+    bound "$1" "$2" || { echo "$1" >/sys/bus/pci/drivers/"$2"/bind && bound "$1" "$2"; }
+}
+
+# Scans until a function is there.
+found_again() {
+    rescan
+    ! gone "$1"
 }
 
 # What kmemleak finds, where the kernel has it.
@@ -192,4 +200,36 @@ leaks() {
     sleep 6
     echo scan >$file
     ! grep -q 'unreferenced object' $file || fail "$(cat $file)"
+}
+
+# give FUNCTION DRIVER: takes its driver away and gives it this one.
+give() {
+    [ ! -e $pci/"$1"/driver ] || echo "$1" >$pci/"$1"/driver/unbind
+    echo "$2" >$pci/"$1"/driver_override
+    echo "$1" >/sys/bus/pci/drivers/"$2"/bind
+    wait_for 30 bound "$1" "$2"
+}
+
+# Allocations of EEH may fail, and no others: the PCI core panics without memory for a scan.
+failures_on() {
+    local at=/sys/kernel/debug/failslab
+    echo N >$at/ignore-gfp-wait
+    echo 1 >$at/verbose
+    echo 32 >$at/stacktrace-depth
+    # Its text is in one piece; what runs at boot only stands behind all other text.
+    set -- $(grep -E ' _etext$|11kernel_shim' /proc/kallsyms | sort |
+        awk '/_etext$/ { print first, last } { last = $1 } first == "" { first = $1 }')
+    echo "0x$1" >$at/require-start
+    echo "0x$2" >$at/require-end
+}
+
+# scan_without N: a rescan in which EEH's Nth allocation fails; answers 1 when it does not make so many.
+scan_without() {
+    (
+        echo "$1" >/proc/self/fail-nth
+        echo 1 >/sys/bus/pci/rescan
+        left=$(cat /proc/$(exec sh -c 'echo $PPID')/fail-nth)
+        echo 0 >/proc/self/fail-nth
+        [ "$left" = 0 ]
+    )
 }

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cache::Cache;
 use super::fetch::{self, Source};
+use super::guest_code;
 use super::tools::Tools;
 use super::tree::{self, Tree};
 use super::{Options, config};
@@ -45,10 +46,16 @@ pub(crate) fn build(ctx: &Context, cache: &Cache, options: &Options, targets: &[
     let log = cache.log(&name)?;
     say(started, &format!("make {}, log {}", targets.join(" "), log.display()));
     let mut command = make();
+    let whole = targets == ["vmlinux"];
     command.arg(format!("-j{}", options.jobs.unwrap_or_else(cpus))).args(targets);
+    command.args(whole.then_some("modules"));
     let run = watched(&log, &mut command, &tree)?;
     if !run.ok() {
         return Err(format!("the build failed; log {}:\n{}", log.display(), complaint(&run.output)).into());
+    }
+    if whole {
+        let name = format!("{}-{}", options.variant.name(), options.config.name());
+        guest_code::build(ctx, cache, &tools, (&tree.dir, &name), make)?;
     }
     say(started, "built");
     Ok(kernel(source, tree))

@@ -17,7 +17,7 @@ const SOURCE_PACKAGE: &str = "linux-source-7.3";
 const LIMIT: Duration = Duration::from_secs(1800);
 /// Suites with the kernel's source and the core library's, the first that has them wins.
 const NEW_SUITES: [&str; 2] = ["trixie-backports", "sid"];
-const USERLAND: [&str; 3] = ["busybox-static", "pciutils", "kexec-tools"];
+const USERLAND: [&str; 4] = ["busybox-static", "pciutils", "kexec-tools", "powerpc-ibm-utils"];
 const QEMU_RELEASE: &str = "bookworm-backports";
 
 /// A kernel source tree as fetched.
@@ -58,6 +58,8 @@ pub(crate) fn source(cache: &Cache, own: Option<&Path>, offline: bool) -> Fallib
     if !dir.join("Makefile").exists() {
         or_missing(debian_source(cache, offline))?;
     }
+    // A tree is known by where its source is, whatever links lead there.
+    let dir = dir.canonicalize()?;
     Ok(Source { version: version(&dir)?, dir })
 }
 
@@ -199,7 +201,7 @@ pub(crate) fn qemu(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
 /// Programs for the guest, with the libraries they need.
 pub(crate) fn userland(cache: &Cache, offline: bool) -> Fallible<PathBuf> {
     let at = cache.path("tools/ppc64el");
-    if !at.join("bin/busybox").exists() {
+    if !["bin/busybox", "usr/sbin/errinjct"].iter().all(|program| at.join(program).exists()) {
         let sources =
             Sources { name: "ppc64el", suites: &["bookworm"], foreign: Some("ppc64el"), source: false };
         or_missing(installed(cache, &sources, (&USERLAND, None), &at, offline))?;
@@ -235,6 +237,9 @@ fn install(debs: &[PathBuf], at: &Path) -> Fallible<()> {
     let whole = scratch.path().join("whole");
     for deb in debs {
         unpack(deb, &whole)?;
+    }
+    if at.exists() {
+        std::fs::remove_dir_all(at)?;
     }
     std::fs::rename(whole, at)?;
     Ok(())

@@ -15,6 +15,10 @@ use crate::context::Fallible;
 /// How often the console is looked at anew while nothing comes.
 const SLICE_MS: u64 = 1000;
 const BOOT: Duration = Duration::from_secs(180);
+/// What the console takes for the magic key; then the log level, tasks that are blocked, CPUs, locks held.
+const LAST_WORDS: [&str; 4] = ["\u{f}7", "\u{f}w", "\u{f}l", "\u{f}d"];
+/// How long a guest that does not answer may tell why.
+const DYING: Duration = Duration::from_secs(20);
 
 /// A running QEMU, with the loop of `kernel/initramfs/init` at the other end of its console.
 pub(crate) struct Guest {
@@ -62,6 +66,30 @@ impl Guest {
         Ok(Answer { status, output })
     }
 
+    /// Runs a line at the end of which this kernel is no more, and another one has taken over.
+    pub(crate) fn restarts(&mut self, line: &str, limit: Duration) -> Fallible<()> {
+        self.transcript += &format!("$ {line}\n");
+        self.number += 1;
+        self.session.send_line(&format!("{} {line}", self.number))?;
+        self.until("@@ready@@", &[], limit).map(drop)
+    }
+
+    /// Runs a line at the end of which the machine is off.
+    pub(crate) fn ends(&mut self, line: &str, limit: Duration) -> Fallible<()> {
+        self.transcript += &format!("$ {line}\n");
+        self.number += 1;
+        self.session.send_line(&format!("{} {line}", self.number))?;
+        let started = Instant::now();
+        while started.elapsed() < limit {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.last_words();
+        Err(format!("the machine is not off after {} s", limit.as_secs()).into())
+    }
+
     /// Runs a line that must answer 0; what it wrote.
     pub(crate) fn must(&mut self, line: &str, limit: Duration) -> Fallible<String> {
         let answer = self.run(line, limit)?;
@@ -78,22 +106,42 @@ impl Guest {
     }
 
     fn expect(&mut self, wanted: &str, limit: Duration) -> Fallible<String> {
+        self.until(wanted, &["Kernel panic - not syncing"], limit)
+    }
+
+    /// What comes before `wanted`; an error when one of `fatal` comes first.
+    fn until(&mut self, wanted: &str, fatal: &[&str], limit: Duration) -> Fallible<String> {
         let started = Instant::now();
         loop {
-            let any = [wanted, "Kernel panic - not syncing"].map(|text| ReadUntil::String(text.to_owned()));
-            match self.session.exp_any(any.into()) {
+            let any = core::iter::once(&wanted).chain(fatal);
+            let any = any.map(|text| ReadUntil::String((*text).to_owned())).collect();
+            match self.session.exp_any(any) {
                 Ok((before, found)) if found == wanted => return Ok(before),
                 Ok((before, _)) => return Err(format!("the guest panicked: {}", last_lines(&before)).into()),
                 Err(Error::Timeout { got, .. }) if started.elapsed() > limit => {
-                    let waited = limit.as_secs();
-                    return Err(
-                        format!("the guest did not answer for {waited} s: {}", last_lines(&got)).into()
-                    );
+                    self.last_words();
+                    let (waited, got) = (limit.as_secs(), last_lines(&got));
+                    return Err(format!("the guest did not answer for {waited} s: {got}").into());
                 }
                 Err(Error::Timeout { .. }) => {}
                 Err(error) => {
                     return Err(format!("the guest is gone: {}", first_line(&error.to_string())).into());
                 }
+            }
+        }
+    }
+
+    /// Asks a guest that does not answer what it is at; the console's log has what it says.
+    fn last_words(&mut self) {
+        for keys in LAST_WORDS {
+            if self.session.send(keys).and_then(|_| self.session.flush()).is_err() {
+                return;
+            }
+        }
+        let until = Instant::now() + DYING;
+        while Instant::now() < until {
+            if let Err(Error::EOF { .. }) = self.session.exp_string("@@never@@") {
+                return;
             }
         }
     }

@@ -16,12 +16,18 @@ use object::read::elf::{Dyn, FileHeader};
 use crate::context::{Context, Fallible};
 
 /// Programs that the guest has besides busybox.
-const PROGRAMS: [&str; 3] = ["usr/bin/lspci", "usr/bin/setpci", "sbin/kexec"];
+const PROGRAMS: [&str; 4] = ["usr/bin/lspci", "usr/bin/setpci", "sbin/kexec", "usr/sbin/errinjct"];
 const LIBRARIES: [&str; 2] = ["lib/powerpc64le-linux-gnu", "usr/lib/powerpc64le-linux-gnu"];
 const LOADER: &str = "lib64/ld64.so.2";
 
 /// Packs the archive at `to`: path in the guest to file here, executable or not.
-pub(crate) fn pack(ctx: &Context, userland: &Path, kernel: &Path, to: &Path) -> Fallible<()> {
+pub(crate) fn pack(
+    ctx: &Context,
+    userland: &Path,
+    kernel: &Path,
+    more: Vec<(String, PathBuf)>,
+    to: &Path,
+) -> Fallible<()> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     files.insert("init".into(), ctx.root.join("kernel/initramfs/init"));
     files.insert("lib/eeh.sh".into(), ctx.root.join("kernel/initramfs/eeh.sh"));
@@ -32,6 +38,7 @@ pub(crate) fn pack(ctx: &Context, userland: &Path, kernel: &Path, to: &Path) -> 
         files.insert(format!("bin/{name}"), userland.join(program));
         libraries(userland, &userland.join(program), &mut files)?;
     }
+    files.extend(more);
     let tests = kernel.join("tools/testing/selftests/powerpc/eeh");
     for name in ["eeh-basic.sh", "eeh-functions.sh"] {
         if tests.join(name).exists() {

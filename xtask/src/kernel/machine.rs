@@ -28,6 +28,14 @@ impl Machine {
             Self::Pseries => "pseries",
         }
     }
+
+    /// What is in it.
+    pub(crate) fn functions(self) -> &'static [Function] {
+        match self {
+            Self::Powernv9 | Self::Powernv10 => &POWERNV,
+            Self::Pseries => &PSERIES,
+        }
+    }
 }
 
 /// What a function is good for in a test.
@@ -65,6 +73,12 @@ const fn function(
 ) -> Function {
     Function { address, driver, qemu, kind, below_switch }
 }
+
+/// The functions of the PAPR machine, each on a PHB of its own.
+const PSERIES: [Function; 2] = [
+    function("0000:00:01.0", "nvme", "nvme", Kind::Disk, false),
+    function("0001:00:01.0", "e1000e", "e1000e", Kind::Net(1), false),
+];
 
 /// The functions of either PowerNV machine.
 pub(crate) const POWERNV: [Function; 8] = [
@@ -117,6 +131,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) append: &'a str,
     /// Mebibytes.
     pub(crate) memory: u32,
+    /// Whether it must be the packaged QEMU, whose pseries gives emulated devices no EEH.
+    pub(crate) stock: bool,
 }
 
 /// The program that is the machine.
@@ -128,8 +144,8 @@ pub(crate) struct Qemu {
 }
 
 impl Qemu {
-    fn command(&self) -> Command {
-        let mut command = if let Some(program) = &self.freezing {
+    fn command(&self, stock: bool) -> Command {
+        let mut command = if let Some(program) = self.freezing.as_ref().filter(|_| !stock) {
             Command::new(program)
         } else {
             let mut command = Command::new(self.packaged.join("usr/bin/qemu-system-ppc64"));
@@ -145,7 +161,7 @@ impl Qemu {
 
 /// QEMU's command line, with the console on standard input and output.
 pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
-    let mut command = qemu.command();
+    let mut command = qemu.command(boot.stock);
     command.args(["-M", boot.machine.name(), "-smp", "2", "-accel", "tcg,thread=multi", "-no-reboot"]);
     command.args(["-m", &boot.memory.to_string(), "-display", "none", "-vga", "none", "-nic", "none"]);
     command.args(["-monitor", "none", "-serial", "chardev:console"]);
@@ -157,7 +173,7 @@ pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
     command.arg("-kernel").arg(boot.image).arg("-initrd").arg(boot.initramfs);
     command.arg("-append").arg(format!("console=hvc0 panic=1 log_buf_len=4M {}", boot.append));
     let devices = match boot.machine {
-        Machine::Pseries => pseries(files),
+        Machine::Pseries => pseries(files, qemu.freezing.is_some() && !boot.stock),
         Machine::Powernv9 | Machine::Powernv10 => powernv(files),
     };
     command.args(devices);
@@ -204,12 +220,19 @@ fn powernv(files: &Files) -> Vec<String> {
     args
 }
 
-fn pseries(files: &Files) -> Vec<String> {
+fn pseries(files: &Files, freezing: bool) -> Vec<String> {
     let mut args: Vec<String> = Vec::new();
     args.extend(drive(files, "nvme0"));
     args.extend(subnet(files, 1));
-    for device in ["nvme,drive=nvme0,serial=nvme0", "e1000e,romfile=,netdev=net1"] {
+    for device in [
+        "spapr-pci-host-bridge,index=1,id=phb1",
+        "nvme,bus=pci.0,addr=0x1,drive=nvme0,serial=nvme0",
+        "e1000e,bus=phb1.0,addr=0x1,romfile=,netdev=net1",
+    ] {
         args.extend(["-device".into(), device.into()]);
+    }
+    if freezing {
+        args.extend(["-global".into(), "spapr-pci-host-bridge.x-eeh=on".into()]);
     }
     args
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use comfy_table::{Table, presets};
 
-use super::boot::Rig;
+use super::boot::{Rig, Wanted};
 use super::build::{self, say};
 use super::cache::Cache;
 use super::cases::FOUR;
@@ -71,7 +71,7 @@ pub(crate) fn run(
         }?;
         sizes.push(size::of(&kernel.tree, variant)?);
         let rig = Rig::new(ctx, cache, &options, &kernel)?;
-        let mut guest = rig.guest(&format!("measure-{}", machine.name()), machine, "")?;
+        let mut guest = rig.guest(&format!("measure-{}", machine.name()), machine, Wanted::plain(""))?;
         both.push(numbers(&mut guest, variant)?);
     }
     let [c, rust] = &both[..] else { return Err("two variants".into()) };

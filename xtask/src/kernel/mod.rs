@@ -12,6 +12,7 @@ mod config;
 mod edits;
 pub(crate) mod fetch;
 mod guest;
+mod guest_code;
 mod initramfs;
 mod machine;
 mod measure;

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::boot::Rig;
+use super::boot::{Rig, Wanted};
 use super::build::{self, say};
 use super::cache::Cache;
 use super::cases::{self, SOON};
@@ -42,7 +42,7 @@ pub(crate) fn run(
             all.absorb(Findings::not_run("pseries: its devices are not described here"));
             continue;
         }
-        let mut guest = rig.guest(&format!("{}-selftest", machine.name()), *machine, "")?;
+        let mut guest = rig.guest(&format!("{}-selftest", machine.name()), *machine, Wanted::plain(""))?;
         let mut findings = on_machine(&mut guest, options.variant)?;
         std::fs::write(guest.files.dir.join("selftest.log"), guest.take_transcript())?;
         for text in findings.failures.iter_mut().chain(&mut findings.notes) {

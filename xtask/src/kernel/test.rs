@@ -8,7 +8,7 @@ use std::time::Instant;
 use comfy_table::{Table, presets};
 
 use super::Options;
-use super::boot::Rig;
+use super::boot::{Rig, Wanted};
 use super::build::say;
 use super::cases::{self, Case, Setup};
 use super::guest::Guest;
@@ -16,7 +16,8 @@ use super::machine::Machine;
 use crate::context::Fallible;
 use crate::report::Findings;
 
-const SHORT: Duration = Duration::from_secs(30);
+/// The log of a whole run, over a slow console.
+const SHORT: Duration = Duration::from_secs(120);
 
 /// One row of the table.
 struct Row {
@@ -35,7 +36,8 @@ pub(crate) fn run(
 ) -> Fallible<Findings> {
     let mut rows = Vec::new();
     for machine in machines {
-        let setup = Setup { machine: *machine, variant: options.variant };
+        let (variant, config) = options.kind();
+        let setup = Setup { machine: *machine, variant, config, freezes: rig.freezes() };
         let chosen: Vec<&Case> = cases::ALL
             .iter()
             .filter(|case| case.applies(&setup) && (case.short || !short))
@@ -62,14 +64,20 @@ pub(crate) fn run(
 /// Runs the cases of one machine; a guest lives as long as it answers and the cases want the same one.
 fn on_machine(rig: &Rig, setup: &Setup, chosen: &[&'static Case], rows: &mut Vec<Row>) -> Fallible<()> {
     let started = Instant::now();
-    let mut guest: Option<(Guest, &str)> = None;
+    let mut guest: Option<(Guest, Wanted<'_>)> = None;
     for case in chosen {
-        if guest.as_ref().is_none_or(|(_, append)| *append != case.append) {
+        if let Some(reason) = case.lacks(setup) {
+            let (time, log) = (Duration::ZERO, PathBuf::new());
+            let findings = Findings::not_run(reason);
+            rows.push(Row { machine: setup.machine, case: case.name, findings, time, log });
+            continue;
+        }
+        if guest.as_ref().is_none_or(|(_, wanted)| *wanted != case.wanted) {
             drop(guest.take());
-            say(started, &format!("boot {} {}", setup.machine.name(), case.append));
+            say(started, &format!("boot {} {}", setup.machine.name(), case.wanted.append));
             let name = format!("{}-{}", setup.machine.name(), case.name);
-            match rig.guest(&name, setup.machine, case.append) {
-                Ok(booted) => guest = Some((booted, case.append)),
+            match rig.guest(&name, setup.machine, case.wanted) {
+                Ok(booted) => guest = Some((booted, case.wanted)),
                 Err(error) => {
                     let findings = Findings { failures: vec![error.to_string()], ..Findings::default() };
                     let (time, log) = (Duration::ZERO, PathBuf::new());
@@ -99,6 +107,9 @@ fn one(guest: &mut Guest, setup: &Setup, case: &Case) -> (Findings, bool) {
         Ok(findings) => findings,
         Err(error) => Findings { failures: vec![error.to_string()], ..Findings::default() },
     };
+    if case.last {
+        return (findings, false);
+    }
     let alive = match guest.run("complaints", SHORT) {
         Ok(answer) => {
             findings.check(answer.output.is_empty(), || format!("the kernel complained: {}", answer.output));

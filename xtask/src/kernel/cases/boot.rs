@@ -3,7 +3,6 @@
 
 use super::{Fallible, Findings, Guest, LONG, SOON, Setup, check, io};
 use crate::kernel::Variant;
-use crate::kernel::machine::POWERNV;
 
 /// Files below debugfs `powerpc` that both variants have.
 const FILES: [&str; 8] = [
@@ -40,7 +39,7 @@ pub(super) fn functions(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> 
     files(&mut findings, guest, setup)?;
     let all = guest.must("ls $pci", SOON)?;
     let found: Vec<&str> = all.split_whitespace().collect();
-    for function in POWERNV {
+    for function in setup.functions() {
         findings.check(found.contains(&function.address), || format!("no function {}", function.address));
         let line = format!("wait_for 20 bound {} {}", function.address, function.driver);
         check(&mut findings, guest, &line, SOON)?;
@@ -55,9 +54,9 @@ pub(super) fn functions(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> 
 }
 
 /// Disks and network cards work before anything was done to them.
-pub(super) fn io_works(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+pub(super) fn io_works(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> {
     let mut findings = Findings::default();
-    for function in &POWERNV {
+    for function in setup.functions() {
         check(&mut findings, guest, &io(function), LONG)?;
     }
     Ok(findings)

@@ -2,7 +2,21 @@
 //! Failures planted in the guest, each of which the cases must notice.
 
 use super::one::recover;
-use super::{Fallible, Findings, Guest, SOON, Setup, at, io};
+use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, io};
+
+/// What is planted at boot is found: a lock inversion by lockdep, a leak by kmemleak.
+pub(super) fn planted(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    let complaints = guest.must("complaints || true", SOON)?;
+    findings.check(complaints.contains("possible circular locking dependency"), || {
+        format!("the planted inversion went unnoticed: {complaints}")
+    });
+    let answer = guest.run("leaks", LONG)?;
+    findings.check(answer.status != 0 && answer.output.contains("unreferenced object"), || {
+        format!("the planted leak went unnoticed: {}", answer.output)
+    });
+    Ok(findings)
+}
 
 const ADDRESS: &str = "0005:01:00.0";
 

@@ -3,7 +3,6 @@
 
 use super::one::works;
 use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, check};
-use crate::kernel::machine::POWERNV;
 
 /// Files that take a function, `domain:bus:device.function`.
 const FUNCTION_FILES: [&str; 3] = ["eeh_dev_check", "eeh_dev_break", "eeh_dev_can_recover"];
@@ -14,7 +13,7 @@ const NO_FUNCTION: [&str; 8] =
 const NO_PE: [&str; 7] = ["x", "", "0", "0:", "0:zz", "ffffffffffffffffff:1", "99:1fd"];
 
 /// Malformed input gives an error of its own kind and nothing else.
-pub(super) fn malformed(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+pub(super) fn malformed(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> {
     let mut findings = Findings::default();
     let words = FUNCTION_FILES.iter().flat_map(|file| NO_FUNCTION.iter().map(move |text| (*file, *text)));
     for (file, text) in words.chain(NO_PE.iter().map(|text| ("eeh_force_recover", *text))) {
@@ -26,7 +25,7 @@ pub(super) fn malformed(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings>
     for file in ["eeh_enable", "eeh_max_freezes"] {
         check(&mut findings, guest, &format!("refused {file} zz"), SOON)?;
     }
-    for function in &POWERNV {
+    for function in setup.functions() {
         works(&mut findings, guest, function)?;
     }
     Ok(findings)
@@ -38,14 +37,17 @@ pub(super) fn removed_in_recovery(guest: &mut Guest, _setup: &Setup) -> Fallible
     check(&mut findings, guest, "echo 50 >$eeh_debug/eeh_max_freezes", SOON)?;
     for address in ["0000:01:00.0", "0002:03:00.0", "0003:01:00.0"] {
         let function = at(address)?;
+        // igb waits for ever when its network is closed between its error_detected and its resume.
+        let quiet = if function.driver == "igb" { format!("net_down {address}; ") } else { String::new() };
         for delay in ["0", "5000", "50000", "200000", "700000"] {
             check(
                 &mut findings,
                 guest,
-                &format!("recover {address}; usleep {delay}; remove {address}"),
+                &format!("{quiet}recover {address}; usleep {delay}; remove {address}"),
                 LONG,
             )?;
-            check(&mut findings, guest, &format!("wait_for 60 gone {address}; settle; rescan"), LONG)?;
+            let again = format!("wait_for 60 gone {address}; wait_for 60 found_again {address}");
+            check(&mut findings, guest, &again, LONG)?;
             works(&mut findings, guest, function)?;
         }
         check(&mut findings, guest, &format!("recovery {address} 60"), LONG)?;
@@ -81,12 +83,7 @@ pub(super) fn nothing_left(guest: &mut Guest, _setup: &Setup) -> Fallible<Findin
     let mut findings = Findings::default();
     let report = check(&mut findings, guest, "cat $eeh_debug/eeh_pe_debug", SOON)?;
     findings.notes.extend(report.lines().take(3).map(str::to_owned));
-    check(
-        &mut findings,
-        guest,
-        "! grep -q -i 'orphan.*[1-9]' $eeh_debug/eeh_pe_debug || fail orphans",
-        SOON,
-    )?;
+    check(&mut findings, guest, "grep -q '^0 orphans$' $eeh_debug/eeh_pe_debug || fail orphans", SOON)?;
     check(&mut findings, guest, "cat $eeh_debug/eeh_pe_tree $eeh_debug/eeh_history >/dev/null", SOON)?;
     check(&mut findings, guest, "leaks", LONG)?;
     Ok(findings)

@@ -3,18 +3,22 @@
 
 mod boot;
 mod canary;
+mod failing;
 mod hostile;
 mod many;
 mod one;
+mod owned;
+mod restart;
 
 use core::time::Duration;
 
-use super::Variant;
+use super::boot::Wanted;
+use super::{Config, Variant};
 pub(crate) use many::FOUR;
 pub(crate) use one::{duration, works};
 
 use super::guest::Guest;
-use super::machine::{Function, Kind, Machine, POWERNV};
+use super::machine::{Function, Kind, Machine};
 use crate::context::Fallible;
 use crate::report::Findings;
 
@@ -22,17 +26,33 @@ use crate::report::Findings;
 pub(crate) struct Setup {
     pub(crate) machine: Machine,
     pub(crate) variant: Variant,
+    pub(crate) config: Config,
+    /// Whether PEs of the machine really freeze.
+    pub(crate) freezes: bool,
+}
+
+impl Setup {
+    /// The functions of its machine.
+    fn functions(&self) -> &'static [Function] {
+        self.machine.functions()
+    }
 }
 
 /// One row of the results.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    /// Kernel parameters that it wants; cases with the same share a guest.
-    pub(crate) append: &'static str,
+    /// What it wants of its guest; cases with the same share one.
+    pub(crate) wanted: Wanted<'static>,
     /// Of the part that CI runs.
     pub(crate) short: bool,
     /// Whether the C code can pass it: it cannot where it has the hazard.
     c_too: bool,
+    /// The only configuration in which it makes sense.
+    config: Option<Config>,
+    /// Whether it needs PEs that really freeze.
+    freezes: bool,
+    /// Whether its guest is of no use afterwards; it looks at complaints itself.
+    pub(crate) last: bool,
     machines: &'static [Machine],
     pub(crate) work: fn(&mut Guest, &Setup) -> Fallible<Findings>,
 }
@@ -40,12 +60,46 @@ pub(crate) struct Case {
 impl Case {
     /// Whether it makes sense there.
     pub(crate) fn applies(&self, setup: &Setup) -> bool {
-        self.machines.contains(&setup.machine) && (self.c_too || setup.variant == Variant::Rust)
+        self.machines.contains(&setup.machine)
+            && (self.c_too || setup.variant == Variant::Rust)
+            && self.config.is_none_or(|config| config == setup.config)
+    }
+
+    /// Why it cannot run there.
+    pub(crate) fn lacks(&self, setup: &Setup) -> Option<&'static str> {
+        (self.freezes && !setup.freezes).then_some("no QEMU whose devices freeze; run cargo xtask qemu build")
+    }
+
+    /// Not without PEs that really freeze: a device in reset that is probed is a machine check otherwise.
+    const fn freezing(self) -> Self {
+        Self { freezes: true, ..self }
+    }
+
+    const fn on(self, machines: &'static [Machine]) -> Self {
+        Self { machines, ..self }
+    }
+
+    const fn wants(self, wanted: Wanted<'static>) -> Self {
+        Self { wanted, ..self }
+    }
+
+    const fn last(self) -> Self {
+        Self { last: true, ..self }
+    }
+
+    /// Only where the kernel has its checkers.
+    const fn checked(self) -> Self {
+        Self { config: Some(Config::Check), ..self }
     }
 }
 
 const NATIVE: &[Machine] = &[Machine::Powernv9, Machine::Powernv10];
 const PAPR: &[Machine] = &[Machine::Pseries];
+const ALL_MACHINES: &[Machine] = &[Machine::Powernv9, Machine::Powernv10, Machine::Pseries];
+/// What kexec needs.
+const KEXEC: Wanted<'_> = Wanted { append: "crashkernel=768M", kexec: true, stock: false };
+/// A guest of its own: it ends, or something in it hangs.
+const ALONE: Wanted<'_> = Wanted::plain("eeh.alone");
 
 /// A command that should answer at once.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -58,13 +112,14 @@ const fn native(
     c_too: bool,
     work: fn(&mut Guest, &Setup) -> Fallible<Findings>,
 ) -> Case {
-    Case { name, append: "", short, c_too, machines: NATIVE, work }
+    let wanted = Wanted::plain("");
+    Case { name, wanted, short, c_too, config: None, freezes: false, last: false, machines: NATIVE, work }
 }
 
 /// All cases, in the order in which they run.
 pub(crate) const ALL: &[Case] = &[
-    native("functions", true, true, boot::functions),
-    native("io", true, true, boot::io_works),
+    native("functions", true, true, boot::functions).on(ALL_MACHINES),
+    native("io", true, true, boot::io_works).on(ALL_MACHINES),
     native("recover nvme", true, true, |guest, setup| one::recover(guest, setup, "0000:01:00.0")),
     native("recover e1000e", true, true, |guest, setup| one::recover(guest, setup, "0001:01:00.0")),
     native("recover igb", true, true, |guest, setup| one::recover(guest, setup, "0003:01:00.0")),
@@ -76,21 +131,45 @@ pub(crate) const ALL: &[Case] = &[
     }),
     native("recover ahci", true, true, |guest, setup| one::recover(guest, setup, "0004:01:00.0")),
     native("recover xhci", false, true, |guest, setup| one::recover(guest, setup, "0002:05:00.0")),
+    native("recover nvme of PAPR", false, true, |guest, setup| one::recover(guest, setup, "0000:00:01.0"))
+        .on(PAPR)
+        .freezing(),
+    native("recover e1000e of PAPR", false, true, |guest, setup| one::recover(guest, setup, "0001:00:01.0"))
+        .on(PAPR)
+        .freezing(),
+    native("injected by errinjct", false, true, one::injected).on(PAPR).freezing(),
     native("four PHBs", true, true, many::four_phbs),
     native("remove and rescan", true, true, one::remove_and_rescan),
     native("removal elsewhere", true, true, many::removal_elsewhere),
     native("permanent failure", true, false, one::permanent_failure),
     native("malformed input", true, false, hostile::malformed),
-    native("removed in recovery", false, false, hostile::removed_in_recovery),
-    native("unbound in recovery", false, false, hostile::unbound_in_recovery),
-    native("nothing left", true, false, hostile::nothing_left),
+    native("removed in recovery", false, false, hostile::removed_in_recovery).freezing(),
+    native("unbound in recovery", false, false, hostile::unbound_in_recovery).freezing(),
+    native("virtual functions", false, false, owned::virtual_functions).checked(),
+    native("user of VFIO", false, false, owned::vfio).checked(),
+    native("no memory", false, false, failing::no_memory).checked(),
+    native("nothing left", true, false, hostile::nothing_left).on(ALL_MACHINES),
     native("canaries", true, true, canary::canaries),
-    Case { name: "pseries", append: "", short: false, c_too: true, machines: PAPR, work: boot::pseries },
+    native("planted at boot", false, false, canary::planted)
+        .checked()
+        .wants(Wanted::plain("eeh_plant=inversion,leak"))
+        .last(),
+    native("hanging driver", false, false, failing::hanging).wants(ALONE).last(),
+    native("oopsing driver", false, false, failing::oopsing).wants(ALONE).last(),
+    native("power off in recovery", false, false, restart::power_off).wants(ALONE).last(),
+    native("kexec", false, false, restart::kexec).checked().wants(KEXEC).last(),
+    native("kexec after a panic", false, false, restart::after_panic).checked().wants(KEXEC).last(),
+    native("no EEH", false, true, boot::pseries).on(PAPR).wants(Wanted {
+        append: "",
+        kexec: false,
+        stock: true,
+    }),
 ];
 
 /// The function at an address.
 pub(crate) fn at(address: &str) -> Fallible<&'static Function> {
-    let found = POWERNV.iter().find(|function| function.address == address);
+    let mut all = Machine::Powernv10.functions().iter().chain(Machine::Pseries.functions());
+    let found = all.find(|function| function.address == address);
     found.ok_or_else(|| format!("the machine has no {address}").into())
 }
 

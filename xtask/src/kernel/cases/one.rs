@@ -3,7 +3,7 @@
 
 use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, check, io};
 use crate::kernel::Variant;
-use crate::kernel::machine::{Function, POWERNV};
+use crate::kernel::machine::Function;
 
 /// A recovery that was asked for: the device was really reset, its driver is there, it works.
 pub(super) fn recover(guest: &mut Guest, setup: &Setup, address: &str) -> Fallible<Findings> {
@@ -25,13 +25,13 @@ pub(super) fn recover(guest: &mut Guest, setup: &Setup, address: &str) -> Fallib
 /// Driver, data and state are as they should be.
 pub(crate) fn works(findings: &mut Findings, guest: &mut Guest, function: &Function) -> Fallible<()> {
     let address = function.address;
-    check(findings, guest, &format!("wait_for 20 bound {address} {}", function.driver), SOON)?;
+    check(findings, guest, &format!("wait_for 20 bound {address} {}", function.driver), LONG)?;
     check(findings, guest, &io(function), LONG)?;
     check(
         findings,
         guest,
         &format!("wait_for 10 healthy {address} || cat $pci/{address}/eeh_pe_state"),
-        SOON,
+        LONG,
     )?;
     Ok(())
 }
@@ -47,9 +47,9 @@ fn time(line: &str) -> Option<f64> {
 }
 
 /// Every function goes and comes back.
-pub(super) fn remove_and_rescan(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+pub(super) fn remove_and_rescan(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> {
     let mut findings = Findings::default();
-    for function in &POWERNV {
+    for function in setup.functions() {
         let address = function.address;
         check(&mut findings, guest, &format!("remove {address}"), LONG)?;
         check(&mut findings, guest, &format!("wait_for 20 gone {address}"), SOON)?;
@@ -61,6 +61,22 @@ pub(super) fn remove_and_rescan(guest: &mut Guest, _setup: &Setup) -> Fallible<F
         works(&mut findings, guest, function)?;
         check(&mut findings, guest, &format!("has_pe {address}"), SOON)?;
     }
+    Ok(findings)
+}
+
+/// An error of the next access of the disk, by powerpc-utils: found by the driver's timeout, and recovered.
+pub(super) fn injected(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let function = at("0000:00:01.0")?;
+    if guest.run("command -v errinjct", SOON)?.status != 0 {
+        return Ok(Findings::not_run("the guest has no errinjct"));
+    }
+    let mut findings = Findings::default();
+    let inject = "mark injected; errinjct eeh-64 -f 16 -c 1 -h 8000000 -l 20000000";
+    check(&mut findings, guest, inject, SOON)?;
+    // The access that meets it.
+    guest.run(&super::io(function), LONG)?;
+    check(&mut findings, guest, "log_wait injected 'EEH: Recovery successful' 1 120", LONG)?;
+    works(&mut findings, guest, function)?;
     Ok(findings)
 }
 
