@@ -10,6 +10,8 @@ pub(super) fn recover(guest: &mut Guest, setup: &Setup, address: &str) -> Fallib
     let function = at(address)?;
     let mut findings = Findings::default();
     let before = guest.resets(function.qemu);
+    let reporting = format!("echo $((0x$(setpci -s {address} COMMAND) & 0x140))");
+    let reports = guest.must(&reporting, SOON)?;
     // C takes the refused first reset of a root port for success; only the second one is real.
     let times = if setup.variant == Variant::C && !function.below_switch { 2 } else { 1 };
     for _ in 0..times {
@@ -17,6 +19,8 @@ pub(super) fn recover(guest: &mut Guest, setup: &Setup, address: &str) -> Fallib
         findings.notes.extend(duration(&log).map(|took| format!("{took:.2} s")));
         works(&mut findings, guest, function)?;
     }
+    let now = guest.must(&reporting, SOON)?;
+    findings.check(now == reports, || format!("PERR and SERR enable were {reports}, are {now}"));
     let resets = guest.resets(function.qemu) - before;
     findings.check(resets > 0, || format!("QEMU reset no {}", function.qemu));
     Ok(findings)
