@@ -73,13 +73,33 @@ impl Model {
         all
     }
 
-    fn remove_device(&mut self, device: usize) {
+    fn is_used(&self, pe: usize) -> bool {
+        self.devices.iter().any(|d| d.live && d.pe == pe)
+            || self.pes.iter().any(|other| other.live && other.parent == Some(pe))
+    }
+
+    /// Answers whether a report is left: the PE goes frozen or in reset, and nobody is at it or above.
+    fn remove_device(&mut self, device: usize) -> bool {
         self.devices[device].live = false;
+        let pe = self.devices[device].pe;
+        let Pe { flags, parent, .. } = self.pes[pe];
+        let above = parent.map_or(PeFlags::empty(), |parent| self.pes[parent].flags);
+        let left = !self.is_used(pe)
+            && flags.intersects(PeFlags::ISOLATED | PeFlags::RESET)
+            && !flags.contains(PeFlags::RECOVERING)
+            && !above.contains(PeFlags::ISOLATED)
+            && !self.queue.contains(&pe);
+        if left {
+            self.queue.push(pe);
+        }
+        self.remove_empty(device);
+        left
+    }
+
+    fn remove_empty(&mut self, device: usize) {
         let mut at = Some(self.devices[device].pe);
         while let Some(pe) = at {
-            let used = self.devices.iter().any(|d| d.live && d.pe == pe)
-                || self.pes.iter().any(|other| other.live && other.parent == Some(pe));
-            if used || self.pes[pe].parent.is_none() {
+            if self.is_used(pe) || self.pes[pe].parent.is_none() {
                 return;
             }
             self.pes[pe].live = false;
@@ -137,7 +157,7 @@ impl Play<'_> {
         let removed = self.tree.remove_device(self.model.devices[device].id, seconds(1));
         assert_eq!(removed.is_some(), self.model.devices[device].live);
         if let Some(removed) = removed {
-            self.model.remove_device(device);
+            assert_eq!(removed.reported, self.model.remove_device(device));
             assert_eq!(removed.pe_removed, !self.model.pes[self.model.devices[device].pe].live);
         }
     }
