@@ -80,6 +80,7 @@ Example, as scenarios/NAME.toml:
   [[action]]
   do = \"remove 0002:02:00.0\"
   in = \"Reset\"                          # as soon as a recovery is in this phase; `at` counts from there
+                                        # \"request Reset\": something that was asked for is
   [expect]
   exit = 0                              # 1: some device does not work at the end
   recoveries = [\"PHB#2-PE#fb gone\"]   # all of them, as they began

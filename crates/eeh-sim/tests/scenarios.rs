@@ -72,6 +72,12 @@ fn what_does_not_come_as_expected_is_told_and_ends_with_1() {
             "0000:00:00.0: failed expected",
         ),
         ("do = \"fence 0\"", "do = \"fence 0\"\nin = \"ThawDma\"", "no recovery came to ThawDma"),
+        // The recovery's reset is nobody's request.
+        (
+            "exit = 0",
+            "exit = 0\n[[action]]\nin = \"request Reset\"\ndo = \"rescan 0\"",
+            "no request came to Reset",
+        ),
     ] {
         let output = run_text(&GOOD.replace(from, to));
         let said = String::from_utf8(output.stdout).unwrap();
@@ -102,6 +108,7 @@ fn a_wrong_file_is_told_with_its_line_and_ends_with_2() {
         ("fence 0", "hug 0", 4, "there is no verb `hug`; there are break, "),
         ("do = \"fence 0\"", "do = \"fence 0\"\nat = \"soon\"", 5, "`soon` is no duration"),
         ("do = \"fence 0\"", "do = \"fence 0\"\nin = \"Bed\"", 5, "there is no phase `Bed`"),
+        ("do = \"fence 0\"", "do = \"fence 0\"\nin = \"request Bed\"", 5, "there is no phase `request Bed`"),
         ("exit = 0", "exit = 3", 6, "0 or 1 is expected, found 3"),
         ("exit = 0", "exit = 0\nrecoveries = [\"all\"]", 7, "PHB#2-PE#fb recovered"),
     ] {

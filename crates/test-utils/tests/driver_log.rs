@@ -7,6 +7,7 @@ use common::{Scenario, address, breaks, ms};
 use test_utils::engine::{Fate, Run};
 use test_utils::linux::FirmwareKind;
 use test_utils::rtas::{Behaviour, Partition};
+use test_utils::topology::config::find_ext_cap;
 
 const NVME: &str = "0002:03:00.0";
 
@@ -103,4 +104,22 @@ fn opal_is_told_nothing_of_devices() {
     let done = Scenario::on("powernv10").at(ms(10), breaks(NVME)).run();
     assert_eq!(done.fate(NVME), Fate::WorksAgain);
     assert_eq!(done.count("PHB4 PHB#2 Diag-data"), 1, "{}", done.log());
+}
+
+#[test]
+fn errors_that_a_device_masks_are_marked_in_the_log() {
+    const NIC: &str = "0001:01:00.0";
+    const UNSUPPORTED: u32 = 1 << 20;
+    let at = address(NIC);
+    for (mask, told) in [(0, "UnsupReq (first)"), (UNSUPPORTED, "UnsupReq (masked, first)")] {
+        let mut spec = common::fixture("powernv10");
+        let phb = spec.phbs.iter_mut().find(|phb| phb.number == at.phb).expect("it is there");
+        let function = phb.functions.iter_mut().find(|function| function.bdf == at.bdf).expect("it is there");
+        let aer = find_ext_cap(&function.config, 1).map(usize::from).expect("it has AER");
+        function.config[aer + 8..aer + 12].copy_from_slice(&mask.to_le_bytes());
+        for firmware in common::both() {
+            let done = Scenario::of(spec.clone()).firmware(firmware).at(ms(10), breaks(NIC)).run();
+            assert!(done.says(&format!("EEH: PCI-E AER uncorrectable: {told}")), "{}", done.log());
+        }
+    }
 }

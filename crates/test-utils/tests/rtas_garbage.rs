@@ -6,6 +6,7 @@
 mod common;
 
 use common::{Done, Scenario, address, breaks, ms, removes};
+use eeh_recovery::{FirmwareError, FirmwareEvent, What};
 use test_utils::drivers::NotWorking;
 use test_utils::engine::{Fate, Fault};
 use test_utils::linux::FirmwareKind;
@@ -66,8 +67,16 @@ fn at(device: &str) -> (u32, eeh_pe::Bdf) {
     (at.phb, at.bdf)
 }
 
-/// How often the raw value is in the log, as the error has it.
+/// How often the raw value is in the log, as the error has it: never twice in one recovery.
 fn told(done: &Done, value: i64) -> usize {
+    let mut seen = Vec::new();
+    for (_, event) in &done.run.events {
+        if let What::Firmware(FirmwareEvent::CallFailed(error @ FirmwareError::Garbage { .. })) = event.what {
+            let this = (event.phb, event.recovery, error);
+            assert!(!seen.contains(&this), "{error} is told twice\n{}", done.log());
+            seen.push(this);
+        }
+    }
     done.count(&format!("answered {value}, which is outside its specification"))
 }
 
@@ -202,4 +211,18 @@ fn a_pe_number_that_is_nobodys_harms_nobody() {
     let (phb, bdf) = at(NIC);
     assert_eq!(again.linux.works(phb, bdf), Ok(()), "{}", again.log());
     assert_eq!(again.run.stuck, 0, "{}", again.log());
+}
+
+#[test]
+fn two_calls_that_talk_nonsense_by_turns_are_told_once_each() {
+    let scenario = pseries().at(ms(10), breaks(NVME));
+    let linux = scenario.boot();
+    for (call, status) in [(Named::SetSlotReset, 4711), (Named::SetEehOption, 4712), (Named::Configure, 4713)]
+    {
+        linux.rtas().expect("pSeries").tell(Lie::status(call, status));
+    }
+    let done = scenario.run_on(linux);
+    for status in [4711, 4712, 4713] {
+        assert!((1..=2).contains(&told(&done, status)), "{status}\n{}", done.log());
+    }
 }

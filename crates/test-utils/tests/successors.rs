@@ -55,7 +55,7 @@ fn run(
         };
         engine.plan_call(None, since, Box::new(hold));
         let look = |linux: &SimLinux| *seen.borrow_mut() = twice(linux, at.phb);
-        engine.plan_call(Some(Phase::ReportResume), Duration::ZERO, Box::new(look));
+        engine.plan_call(Some(Phase::ReportResume.into()), Duration::ZERO, Box::new(look));
         let run = engine.run(start.after(Duration::from_secs(10_000))).expect("it gets on");
         let removed = held.into_inner().is_some_and(|pe| !pe.is_live());
         assert!(removed, "it is never removed\n{}", common::text(&run));

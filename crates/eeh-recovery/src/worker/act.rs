@@ -334,11 +334,18 @@ impl<'r, P: Platform> Worker<'r, P> {
         result.is_err()
     }
 
-    /// Tells of a failed firmware call; of nonsense that is told again and again only once in a recovery.
+    /// Tells of a failed firmware call; of nonsense that firmware tells again and again only once in a
+    /// recovery.
     pub(super) fn tell_call(&self, recovery: Option<RecoveryId>, error: FirmwareError, now: Time) {
-        let nonsense = matches!(error, FirmwareError::Garbage { .. });
-        if nonsense && self.nonsense.replace(Some((recovery, error))) == Some((recovery, error)) {
-            return;
+        if matches!(error, FirmwareError::Garbage { .. }) {
+            let mut told = self.nonsense.get();
+            if told.contains(&Some((recovery, error))) {
+                return;
+            }
+            told.rotate_right(1);
+            let [newest, ..] = &mut told;
+            *newest = Some((recovery, error));
+            self.nonsense.set(told);
         }
         let what = What::Firmware(FirmwareEvent::CallFailed(error));
         self.tell_of(recovery, Subject::Phb, what, now);

@@ -37,6 +37,12 @@ use crate::{
 /// How long a report is left alone whose PE is referenced as often as can be counted.
 const REFERENCES_WAIT: Duration = Duration::from_millis(10);
 
+/// How many different answers that make no sense are told once in a recovery.
+const NONSENSE: usize = 4;
+
+/// An answer that makes no sense, and the recovery in which it was told.
+type Nonsense = (Option<RecoveryId>, FirmwareError);
+
 /// What the environment's loop does after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
@@ -106,8 +112,8 @@ pub struct Worker<'r, P: Platform> {
     last: Option<(PeId, Time)>,
     /// When the last recovery ended, by the clock of detectors.
     ended: Option<Time>,
-    /// The last answer of firmware that made no sense.
-    nonsense: Cell<Option<(Option<RecoveryId>, FirmwareError)>>,
+    /// The last answers of firmware that made no sense, the newest first.
+    nonsense: Cell<[Option<Nonsense>; NONSENSE]>,
     /// A request to ask firmware was taken and the interrupt is not armed again yet.
     asked: bool,
 }
@@ -133,7 +139,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             diag: Diag::new(storage),
             last: None,
             ended: None,
-            nonsense: Cell::new(None),
+            nonsense: Cell::new([None; NONSENSE]),
             asked: false,
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn compare(scenario: &Scenario, run: &Run, texts: &BTreeMap<Text, Str
     if run.timed_out {
         surprises.push("the machine never came to rest".to_owned());
     }
-    surprises.extend(run.missed.iter().map(|phase| format!("no recovery came to {phase:?}")));
+    surprises.extend(run.missed.iter().map(ToString::to_string));
     recoveries(scenario, run, &mut surprises);
     if let Some(expected) = &scenario.lit {
         let found: Vec<String> = run.lit.iter().map(|(phb, bus)| format!("{phb:04x}:{bus:02x}")).collect();

@@ -23,6 +23,10 @@ pub(super) struct File {
     pub(super) firmware: Option<Spanned<FirmwareArg>>,
     #[serde(default)]
     pub(super) seed: u64,
+    /// Devices that have Function Level Reset by an Advanced Features capability, and their virtual functions
+    /// by that only.
+    #[serde(default)]
+    pub(super) advanced_features: Vec<Spanned<String>>,
     /// Devices and how their drivers behave.
     #[serde(default)]
     pub(super) drivers: BTreeMap<Spanned<String>, Spanned<String>>,
@@ -53,7 +57,8 @@ pub(super) struct Action {
     pub(super) what: Spanned<String>,
     /// When: after the machine is up, or after the phase was entered.
     pub(super) at: Option<Spanned<String>>,
-    /// As soon as a recovery enters this phase.
+    /// As soon as a recovery enters this phase; with `request` before it, as soon as something does that an
+    /// owner, a driver or an administrator asked for, which has the same phases.
     #[serde(rename = "in")]
     pub(super) phase: Option<Spanned<String>>,
 }

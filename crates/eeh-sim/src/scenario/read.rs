@@ -10,9 +10,9 @@ use std::path::Path;
 
 use eeh_recovery::{Params, Phase};
 use test_utils::drivers::{Temperament, parse_duration};
-use test_utils::engine::Fate;
+use test_utils::engine::{Fate, Within};
 use test_utils::linux::FirmwareKind;
-use test_utils::topology::{MachineSpec, PciAddress, Synthetic};
+use test_utils::topology::{FunctionSpec, MachineSpec, PciAddress, Synthetic};
 use toml::Spanned;
 
 use super::file::{Action, Device, File};
@@ -25,8 +25,8 @@ use crate::texts::Text;
 /// When something is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct When {
-    /// As soon as a recovery is in this phase; `None`: when the machine is up.
-    pub(super) phase: Option<Phase>,
+    /// As soon as this phase is entered; `None`: when the machine is up.
+    pub(super) phase: Option<Within>,
     /// So long after that.
     pub(super) after: Duration,
 }
@@ -104,7 +104,9 @@ pub(super) fn parse(
     let file: File = toml::from_str(text)
         .map_err(|error| source.wrong(error.span().unwrap_or_default(), error.message()))?;
     let firmware = firmware(&source, &file, platform)?;
-    let machine = load(&source, &file, loader)?;
+    let mut machine = load(&source, &file, loader)?;
+    advanced_features(&source, &mut machine, &file)?;
+    let machine = machine;
     let params = params(&source, &file)?;
     let drivers = drivers(&source, &machine, &file)?;
     let deeds = file.action.iter().map(|action| deed(&source, &machine, action));
@@ -171,6 +173,19 @@ fn load(source: &Source<'_>, file: &File, loader: &Loader<'_>) -> Result<Machine
     loader(&args).map_err(|error| source.wrong(span, error))
 }
 
+fn advanced_features(source: &Source<'_>, machine: &mut MachineSpec, file: &File) -> Result<(), SimError> {
+    for key in &file.advanced_features {
+        let at: PciAddress = source.parse(key)?;
+        check::function(machine, "advanced_features", at).map_err(|error| source.wrong(key.span(), error))?;
+        let phb = machine.phbs.iter_mut().find(|phb| phb.number == at.phb);
+        let function = phb.and_then(|phb| phb.functions.iter_mut().find(|function| function.bdf == at.bdf));
+        if !function.is_some_and(FunctionSpec::add_advanced_features) {
+            return Err(source.wrong(key.span(), format!("{at} has no room for another capability")));
+        }
+    }
+    Ok(())
+}
+
 fn params(source: &Source<'_>, file: &File) -> Result<Params, SimError> {
     let mut params = Params::default();
     let given = &file.params;
@@ -215,10 +230,14 @@ fn deed(
     Ok((When { phase, after }, text.clone(), deed))
 }
 
-fn phase(name: &str) -> Result<Phase, String> {
-    Phase::ALL.into_iter().find(|phase| format!("{phase:?}") == name).ok_or_else(|| {
+fn phase(words: &str) -> Result<Within, String> {
+    let (name, within): (_, fn(Phase) -> Within) = match words.split_once(' ') {
+        Some(("request", name)) => (name.trim(), Within::Request),
+        _ => (words, Within::Recovery),
+    };
+    Phase::ALL.into_iter().find(|phase| format!("{phase:?}") == name).map(within).ok_or_else(|| {
         let all: Vec<String> = Phase::ALL.iter().map(|phase| format!("{phase:?}")).collect();
-        format!("in: there is no phase `{name}`; there are {}", all.join(", "))
+        format!("in: there is no phase `{words}`; there are {}", all.join(", "))
     })
 }
 

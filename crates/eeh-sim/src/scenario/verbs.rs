@@ -10,7 +10,7 @@ use crate::cli::PhbArg;
 use crate::options::check;
 
 /// The verbs, what they are done to, and their meaning.
-pub(crate) const VERBS: [(&str, &str, &str); 21] = [
+pub(crate) const VERBS: [(&str, &str, &str); 25] = [
     ("break", "BDF", "a load of the device is not answered, and its driver reads all ones"),
     ("freeze", "BDF", "the device's PE freezes, and only firmware notices"),
     ("fence", "PHB", "the PHB is fenced"),
@@ -21,6 +21,8 @@ pub(crate) const VERBS: [(&str, &str, &str); 21] = [
     ("push", "BDF", "a card that was pulled is pushed in again, and found"),
     ("remove-phb", "PHB", "the PHB is removed"),
     ("add-phb", "PHB", "a PHB that was removed is added again"),
+    ("remove-slot", "BDF", "the device's slot leaves the partition (pseries)"),
+    ("add-slot", "BDF", "a slot that left the partition joins it again (pseries)"),
     ("unbind", "BDF", "the device's driver is unbound"),
     ("bind", "BDF", "a driver is bound to the device"),
     ("numvfs", "BDF", "the device's virtual functions are switched on, or off, by `sriov_numvfs`"),
@@ -28,6 +30,8 @@ pub(crate) const VERBS: [(&str, &str, &str); 21] = [
     ("release", "BDF", "the guest gives it back"),
     ("guest", "BDF", "the guest looks at the device's state, and recovers it where it has to"),
     ("write-state", "BDF", "an administrator writes to the device's `eeh_pe_state`"),
+    ("thaw", "BDF", "a hotplug driver thaws the device's PE"),
+    ("mark", "BDF", "a hotplug driver marks the device's PE isolated, and tells nobody"),
     ("pcie-reset", "BDF", "the device's driver resets its slot"),
     ("reset-and-recover", "BDF", "the device's slot is reset without its driver"),
     ("driver", "BDF WORDS", "from its next binding on, the device's driver behaves like this"),
@@ -114,6 +118,8 @@ fn of_device(verb: &str) -> Option<fn(u32, eeh_pe::Bdf) -> Fault> {
         "remove" => Fault::Remove,
         "pull" => Fault::Pull,
         "push" => Fault::Push,
+        "remove-slot" => Fault::RemoveSlot,
+        "add-slot" => Fault::AddSlot,
         "unbind" => Fault::Unbind,
         "bind" => Fault::Bind,
         "numvfs" => Fault::WriteNumVfs,
@@ -121,6 +127,8 @@ fn of_device(verb: &str) -> Option<fn(u32, eeh_pe::Bdf) -> Fault> {
         "release" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Release),
         "guest" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Recover),
         "write-state" => |phb, bdf| Fault::Wish(phb, bdf, Wish::WriteState),
+        "thaw" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Thaw),
+        "mark" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Mark),
         "pcie-reset" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Reset),
         "reset-and-recover" => |phb, bdf| Fault::Wish(phb, bdf, Wish::ResetAndRecover),
         _ => return None,

@@ -29,6 +29,10 @@ pub enum Fault {
     RemovePhb(u32),
     /// A PHB that was removed is added again.
     AddPhb(u32),
+    /// The slot of a function leaves the partition (DLPAR), with all in it and behind it. pSeries only.
+    RemoveSlot(u32, Bdf),
+    /// A slot that left the partition joins it again.
+    AddSlot(u32, Bdf),
     /// The driver is unbound.
     Unbind(u32, Bdf),
     /// A driver is bound.
@@ -49,6 +53,8 @@ impl Fault {
             | Self::Remove(phb, _)
             | Self::Pull(phb, _)
             | Self::Push(phb, _)
+            | Self::RemoveSlot(phb, _)
+            | Self::AddSlot(phb, _)
             | Self::Unbind(phb, _)
             | Self::Bind(phb, _)
             | Self::WriteNumVfs(phb, _)

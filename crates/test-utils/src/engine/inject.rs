@@ -68,6 +68,19 @@ impl Engine<'_> {
                     let _ = linux.remove_phb(phb).await;
                 }));
             }
+            Fault::RemoveSlot(phb, bdf) => {
+                for function in 0..8 {
+                    if let Some(beside) = Bdf::new(bdf.bus(), bdf.device(), function) {
+                        self.note_removed(phb, beside);
+                    }
+                }
+                self.tasks.spawn(Box::pin(async move {
+                    let _ = linux.remove_slot(phb, bdf).await;
+                }));
+            }
+            Fault::AddSlot(phb, bdf) => self.tasks.spawn(Box::pin(async move {
+                let _ = linux.add_slot(phb, bdf).await;
+            })),
             Fault::Unbind(phb, bdf) => self.tasks.spawn(Box::pin(async move {
                 let _ = linux.unbind(phb, bdf).await;
             })),

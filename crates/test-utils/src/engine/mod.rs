@@ -14,6 +14,6 @@ mod worker;
 
 pub use fault::{Fault, Planned};
 pub use outcome::{DeviceReport, Fate, Pause, RecoveryReport, Run};
-pub use plan::Call;
+pub use plan::{Call, Within};
 pub use run::{Engine, Stalled};
 pub use trace::{Mark, Track};

@@ -114,8 +114,8 @@ pub struct Run {
     pub stuck: usize,
     /// Buses, by PHB, of slots whose attention indicator is lit.
     pub lit: Vec<(u32, u8)>,
-    /// Phases that something was planned for, and no recovery came to.
-    pub missed: Vec<Phase>,
+    /// Phases that something was planned for, and that nothing came to.
+    pub missed: Vec<super::plan::Within>,
 }
 
 impl Run {

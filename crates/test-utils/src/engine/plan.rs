@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What is to be done to the machine later: at a time, after so many events, in a phase.
 
+use core::fmt;
 use core::time::Duration;
 
 use eeh_recovery::Phase;
@@ -11,6 +12,30 @@ use crate::linux::SimLinux;
 
 /// Something done to Linux at once.
 pub type Call<'a> = Box<dyn FnOnce(&SimLinux) + 'a>;
+
+/// A phase of a recovery, or of what somebody asks the worker for: it has the same phases.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Within {
+    /// Of a recovery.
+    Recovery(Phase),
+    /// Of something asked for by an owner, a driver or an administrator.
+    Request(Phase),
+}
+
+impl From<Phase> for Within {
+    fn from(phase: Phase) -> Self {
+        Self::Recovery(phase)
+    }
+}
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recovery(phase) => write!(f, "no recovery came to {phase:?}"),
+            Self::Request(phase) => write!(f, "no request came to {phase:?}"),
+        }
+    }
+}
 
 /// What waits for a phase.
 pub(super) enum Then<'a> {
@@ -32,15 +57,15 @@ impl<'a> Engine<'a> {
         self.moments.sort_by_key(|(events, _)| core::cmp::Reverse(*events));
     }
 
-    /// Enters a fault that comes `after` the first time from now on that a recovery enters `phase`. It
-    /// never comes where nothing is recorded.
-    pub fn plan_in(&mut self, phase: Phase, after: Duration, fault: Fault) {
-        self.in_phase.push((phase, after, Then::Fault(fault)));
+    /// Enters a fault that comes `after` the first time from now on that `phase` is entered. It never comes
+    /// where nothing is recorded.
+    pub fn plan_in(&mut self, phase: impl Into<Within>, after: Duration, fault: Fault) {
+        self.in_phase.push((phase.into(), after, Then::Fault(fault)));
     }
 
     /// Enters something that is done to Linux at once, `after` the present, or after a phase as with
     /// [`Engine::plan_in`].
-    pub fn plan_call(&mut self, phase: Option<Phase>, after: Duration, call: Call<'a>) {
+    pub fn plan_call(&mut self, phase: Option<Within>, after: Duration, call: Call<'a>) {
         match phase {
             Some(phase) => self.in_phase.push((phase, after, Then::Call(call))),
             None => {
@@ -52,7 +77,7 @@ impl<'a> Engine<'a> {
 
     /// The phases that something waits for still.
     #[must_use]
-    pub fn missed(&self) -> Vec<Phase> {
+    pub fn missed(&self) -> Vec<Within> {
         self.in_phase.iter().map(|(phase, ..)| *phase).collect()
     }
 
@@ -63,6 +88,10 @@ impl<'a> Engine<'a> {
         }
         let (entered, observed) = self.linux.watcher().entered(self.looked);
         self.looked = observed;
+        let within = |(phase, asked): &(Phase, bool)| {
+            if *asked { Within::Request(*phase) } else { Within::Recovery(*phase) }
+        };
+        let entered: Vec<Within> = entered.iter().map(within).collect();
         let waiting = core::mem::take(&mut self.in_phase);
         for (phase, after, then) in waiting {
             if !entered.contains(&phase) {

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, Time, TreeId};
-use eeh_recovery::{Phase, Worker};
+use eeh_recovery::Worker;
 
 use super::agenda::Agenda;
 use super::fault::Fault;
 use super::outcome::Pause;
-use super::plan::{Call, Then};
+use super::plan::{Call, Then, Within};
 use super::tasks::Tasks;
 use super::worker::{Seat, Turn};
 use crate::hw::Phb;
@@ -57,7 +57,7 @@ pub struct Engine<'a> {
     /// Faults that wait for so many events to be observed, the latest first.
     pub(super) moments: Vec<(usize, Fault)>,
     /// What waits for a recovery to come to a phase, and how long after that it is done.
-    pub(super) in_phase: Vec<(Phase, Duration, Then<'a>)>,
+    pub(super) in_phase: Vec<(Within, Duration, Then<'a>)>,
     /// How many events have been looked through for phases.
     pub(super) looked: usize,
     /// What removed PHBs were made from.

@@ -28,6 +28,11 @@ const EXPRESS_AT: usize = 0x40;
 const EXPRESS_LEN: u16 = 0x3c;
 /// Device Capabilities: Function Level Reset, which every virtual function has (SR-IOV 1.1 2.2.2).
 const DEVCAP_FLR: u32 = 1 << 28;
+/// Where it keeps its Advanced Features capability, if it has that instead.
+const ADVANCED_AT: u8 = 0x7c;
+/// ID, no next, length, Function Level Reset and Transactions Pending, control, status (ECN Advanced
+/// Capabilities for Conventional PCI).
+const ADVANCED: [u8; 6] = [0x13, 0, 6, 3, 0, 0];
 
 impl Function {
     /// How many virtual functions it shows at this moment.
@@ -48,24 +53,30 @@ impl Function {
         Bdf(self.home.0.wrapping_add(offset).wrapping_add(n.wrapping_mul(stride)))
     }
 
-    /// Configuration space of one of them: no vendor ID, no BARs, an Express capability with FLR.
+    /// Configuration space of one of them: no vendor ID, no BARs, an Express capability with FLR; that of
+    /// Advanced Features where its physical function has that capability.
     fn vf_config(&self) -> Vec<u8> {
         let mut config = vec![0; 256];
         config[..4].fill(0xff);
         config[6] = 0x10;
         config[8..12].copy_from_slice(&self.config.dword(8).to_le_bytes());
         config[0x34] = 0x40;
-        let express = self.config.layout().caps.express;
+        let (express, advanced) = (self.config.layout().caps.express, self.config.layout().caps.af != 0);
         for at in (0..EXPRESS_LEN).step_by(4) {
             let mut word = self.config.dword(express + at);
             match at {
-                // The last capability.
-                0 => word &= !0xff00,
+                // The last capability, or the one before.
+                0 => word = word & !0xff00 | if advanced { u32::from(ADVANCED_AT) << 8 } else { 0 },
+                4 if advanced => word &= !DEVCAP_FLR,
                 4 => word |= DEVCAP_FLR,
                 _ => {}
             }
             let to = EXPRESS_AT + usize::from(at);
             config[to..to + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        if advanced {
+            let at = usize::from(ADVANCED_AT);
+            config[at..at + ADVANCED.len()].copy_from_slice(&ADVANCED);
         }
         config
     }

@@ -5,10 +5,14 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
 
-use eeh_pe::{Bdf, Registry, RegistryLimits, RegistryStorage, Time};
+use eeh_pe::{
+    Bdf, PeId, PeNumber, PeType, PhbNumber, Registry, RegistryLimits, RegistryStorage, Time, TreeId,
+};
 use eeh_powernv::PowerNv;
 use eeh_pseries::PSeries;
-use eeh_recovery::{FirmwareError, Params, ResetPoll};
+use eeh_recovery::{
+    FirmwareError, Params, PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, SlotControl,
+};
 
 use super::SimLinux;
 use super::calls::Calls;
@@ -21,7 +25,7 @@ use super::platform::{Interrupts, SimPhbs};
 use crate::drivers::Temperament;
 use crate::hw::{Machine, ScaledClock, SimClock, Timing};
 use crate::opal::{self, Version};
-use crate::rtas::{self, Garbage, buid_of};
+use crate::rtas::{self, Garbage};
 use crate::task::{Gate, Pace, SleepLock, VirtualTime};
 use crate::topology::{FunctionSpec, MachineSpec, PciAddress, PhbSpec};
 
@@ -49,8 +53,10 @@ pub struct Options {
     pub params: Params,
     /// When devices are ready after a reset.
     pub ready_after: Duration,
-    /// Whether the kernel follows one that crashed, or was told `reset_devices`: pSeries resets PHBs.
+    /// Whether the kernel follows one that crashed, or was told `reset_devices`: PHBs are reset.
     pub reset_devices: bool,
+    /// Functions whose PEs the kernel before left frozen.
+    pub left_frozen: Vec<PciAddress>,
     /// Whether the observer keeps a record and the console its lines.
     pub record: bool,
 }
@@ -65,6 +71,7 @@ impl Default for Options {
             params: Params::default(),
             ready_after: Timing::default().ready_after,
             reset_devices: false,
+            left_frozen: Vec::new(),
             record: true,
         }
     }
@@ -115,6 +122,12 @@ impl SimLinux {
         let (clock, pace) = clocks(options.clock);
         let machine = Arc::new(Machine::new(&spec, clock));
         prepare(&machine, &spec, options.ready_after, &spares);
+        for left in &options.left_frozen {
+            let hardware = machine.phb(left.phb);
+            if let Some((hardware, pe)) = hardware.and_then(|hw| hw.pe_of(left.bdf).map(|pe| (hw, pe))) {
+                hardware.freeze(pe);
+            }
+        }
         let trees = spec.phbs.len() * 2 + 4;
         let news = options.clock == Clock::Virtual;
         let mailboxes = Arc::new(Mailboxes::new(trees, news));
@@ -124,7 +137,7 @@ impl SimLinux {
         }
         let back_end = match options.firmware {
             FirmwareKind::PowerNv(version) => {
-                let opal = opal::Firmware::new(machine.clone(), version);
+                let opal = opal::Garbage::new(opal::Firmware::new(machine.clone(), version));
                 let interrupts = Arc::new(Interrupts::new(&spec, mailboxes.clone()));
                 let phbs =
                     SimPhbs::new(&spec, machine.clone(), interrupts.clone(), console.clone(), pace.clone());
@@ -174,17 +187,31 @@ impl SimLinux {
         Ok(linux)
     }
 
-    /// Resets the first PE of each PHB. C: `eeh_pseries_init`
+    /// Resets each PHB: all of it, or on pSeries its first PE. What becomes of it shows when it is scanned.
+    /// C: `pnv_pci_init_ioda_phb`, `eeh_pseries_init`
     fn reset_phbs(&self, spec: &MachineSpec) {
-        let Some(back) = self.back_end.pseries() else { return };
         self.console().kernel(self.now(), &format_args!("Issue PHB reset ..."));
         for phb in &spec.phbs {
-            let begin = |f: &FunctionSpec| back.begin_start_reset(buid_of(phb.number), f.bdf).ok()?;
-            let Some(mut start) = phb.functions.iter().find_map(begin) else { continue };
-            // What becomes of it shows when the PHB is scanned.
-            while let ResetPoll::Wait { until, .. } = back.poll_start_reset(&mut start, self.now()) {
-                self.machine.clock().spend(until.since(self.now()));
+            let number = PhbNumber(phb.number);
+            let target = PhbTarget { tree: TreeId::NONE, number, firmware: self.back_end.phb_id(phb.number) };
+            let Some(back) = self.back_end.pseries() else {
+                let pe = PeTarget { pe: PeId::NONE, phb: target, number: PeNumber(0), kind: PeType::PHB };
+                let kind = ResetKind::Fundamental;
+                let mut reset = self.back_end.begin_reset(&pe, &ResetPoint::Phb, kind);
+                self.spend(|now| self.back_end.poll_reset(&mut reset, now));
+                continue;
+            };
+            let begin = |f: &FunctionSpec| back.begin_start_reset(target.firmware, f.bdf).ok()?;
+            if let Some(mut start) = phb.functions.iter().find_map(begin) {
+                self.spend(|now| back.poll_start_reset(&mut start, now));
             }
+        }
+    }
+
+    /// Lets a reset have the time that it wants.
+    fn spend(&self, mut poll: impl FnMut(Time) -> ResetPoll) {
+        while let ResetPoll::Wait { until, .. } = poll(self.now()) {
+            self.machine.clock().spend(until.since(self.now()));
         }
     }
 

@@ -57,7 +57,7 @@ impl From<Behaviour> for FirmwareKind {
 #[derive(Debug)]
 pub enum SimFirmware {
     /// PowerNV's.
-    PowerNv(PowerNv<opal::Firmware, SimPhbs>),
+    PowerNv(PowerNv<opal::Garbage, SimPhbs>),
     /// pSeries'.
     PSeries(PSeries<Garbage>),
 }

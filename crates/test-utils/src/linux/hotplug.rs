@@ -30,6 +30,9 @@ pub enum HotplugError {
     /// Linux has no such device.
     #[error("there is no device {0:04x}:{1}")]
     NoDevice(u32, Bdf),
+    /// There is no such slot to be had or given back.
+    #[error("there is no slot {0:04x}:{1} for DLPAR")]
+    NoSlot(u32, Bdf),
     /// The PHB exists already, or the machine has no place for it.
     #[error("PHB {0:04x} cannot be added")]
     CannotAdd(u32),

@@ -12,6 +12,7 @@ mod console;
 mod crew;
 mod detect;
 mod device;
+mod dlpar;
 mod env;
 mod firmware;
 mod hotplug;
@@ -91,6 +92,15 @@ impl SimLinux {
     #[must_use]
     pub const fn rtas(&self) -> Option<&Garbage> {
         self.back_end.rtas()
+    }
+
+    /// The firmware of a PowerNV machine.
+    #[must_use]
+    pub const fn opal(&self) -> Option<&crate::opal::Garbage> {
+        match &self.back_end {
+            SimFirmware::PowerNv(back) => Some(back.opal()),
+            SimFirmware::PSeries(_) => None,
+        }
     }
 
     /// The firmware back end.

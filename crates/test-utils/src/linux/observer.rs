@@ -119,17 +119,22 @@ impl SimObserver {
         self.record.as_ref().map_or(0, |r| r.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 
-    /// The phases that recoveries entered from the `from`th event on, and how many events there are;
-    /// nothing where no record is kept.
+    /// The phases that were entered from the `from`th event on, each with whether by something that somebody
+    /// asked for, and how many events there are; nothing where no record is kept.
     #[must_use]
-    pub fn entered(&self, from: usize) -> (Vec<Phase>, usize) {
+    pub fn entered(&self, from: usize) -> (Vec<(Phase, bool)>, usize) {
         let Some(record) = &self.record else { return (Vec::new(), from) };
         let record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = record.get(from..).unwrap_or_default();
-        let phase = |event: &Event| {
-            if let What::Progress(Progress::Entered(phase)) = event.what { Some(phase) } else { None }
+        let is_asked = |id: Option<RecoveryId>| {
+            let asked = |event: &Event| matches!(event.what, What::Progress(Progress::Asked(_)));
+            id.is_some() && record.iter().any(|(_, event)| event.recovery == id && asked(event))
         };
-        (new.iter().filter_map(|(_, event)| phase(event)).collect(), record.len())
+        let new = record.get(from..).unwrap_or_default().iter();
+        let entered = new.filter_map(|(_, event)| {
+            let What::Progress(Progress::Entered(phase)) = event.what else { return None };
+            Some((phase, is_asked(event.recovery)))
+        });
+        (entered.collect(), record.len())
     }
 
     /// What happened since the last call, where a record is kept.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use eeh_pe::{Bdf, DeviceId, PeId};
 use eeh_recovery::{
-    OwnerError, OwnerReset, OwnerState, PcieReset, Request, RequestPoll, owner_state, release,
+    OwnerError, OwnerReset, OwnerState, PcieReset, Request, RequestPoll, mark_isolated, owner_state, release,
 };
 
 use super::SimLinux;
@@ -30,6 +30,10 @@ pub enum Wish {
     Recover,
     /// An administrator writes to `eeh_pe_state`.
     WriteState,
+    /// A hotplug driver thaws its PE. C: `eeh_unfreeze_pe`
+    Thaw,
+    /// A hotplug driver marks its PE, and tells nobody. C: `eeh_pe_mark_isolated`
+    Mark,
     /// Its driver resets the slot. C: `pci_set_pcie_reset_state`
     Reset,
     /// The slot is reset, and no driver is told. C: `eeh_pe_reset_and_recover`
@@ -43,6 +47,8 @@ impl fmt::Display for Wish {
             Self::Release => "release",
             Self::Recover => "recovery by its owner",
             Self::WriteState => "write to eeh_pe_state",
+            Self::Thaw => "thaw by its hotplug driver",
+            Self::Mark => "mark by its hotplug driver",
             Self::Reset => "reset by its driver",
             Self::ResetAndRecover => "reset without drivers",
         })
@@ -74,6 +80,11 @@ impl SimLinux {
             }
             Wish::Recover => self.recover_as_owner(pe).await,
             Wish::WriteState => self.ask(Request::write_state(self, registry, id, b"1\n")).await,
+            Wish::Thaw => self.ask(Request::unfreeze(self, registry, pe)).await,
+            Wish::Mark => {
+                let _ = mark_isolated(self, registry, pe);
+                Ok(())
+            }
             Wish::Reset => self.reset_as_driver(id).await,
             Wish::ResetAndRecover => self.ask(Request::reset_and_recover(self, registry, pe)).await,
         }

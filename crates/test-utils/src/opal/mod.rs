@@ -11,6 +11,7 @@
 mod config;
 mod diag;
 mod errors;
+mod garbage;
 mod ideal;
 mod inject;
 mod pcie_slot;
@@ -26,6 +27,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use eeh_powernv::opal::{FreezeStatus, NextErrorOut, Opal, rc};
+
+pub use self::garbage::{Garbage, Lie, Named};
 
 use crate::hw::{Machine, Phb};
 use crate::topology::PhbKind;

@@ -78,6 +78,10 @@ impl Call<'_> {
             return rc::PARAMETER;
         }
         for bdf in slot {
+            if let Some(pe) = self.phb.pe_of(bdf) {
+                // Its lines and what was known of it go with it.
+                self.forget(pe);
+            }
             self.phb.pull(bdf);
             self.state.isolated.insert(bdf);
         }
@@ -109,10 +113,14 @@ impl Call<'_> {
             let Some(pe) = self.phb.pe_of(bdf) else { continue };
             let pushes = self.phb.pushes(pe);
             if self.state.pushes.insert(pe, pushes).unwrap_or(0) != pushes {
-                self.release_reset(pe);
-                self.state.pes.remove(&pe);
-                self.phb.release(pe, Stopped::ALL);
+                self.forget(pe);
             }
         }
+    }
+
+    fn forget(&mut self, pe: u32) {
+        self.release_reset(pe);
+        self.state.pes.remove(&pe);
+        self.phb.release(pe, Stopped::ALL);
     }
 }

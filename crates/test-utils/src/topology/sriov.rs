@@ -21,6 +21,36 @@ impl FunctionSpec {
     }
 }
 
+/// The Advanced Features capability, and its length.
+const CAP_AF: u8 = 0x13;
+const AF_LEN: u8 = 6;
+
+impl FunctionSpec {
+    /// Gives it an Advanced Features capability with Function Level Reset: its virtual functions are reset by
+    /// that too. `false`: there is no room, or no list of capabilities.
+    pub fn add_advanced_features(&mut self) -> bool {
+        let head = 0x34;
+        if u16_at(&self.config, 0x06) & 1 << 4 == 0 {
+            return false;
+        }
+        // At the end, where nothing is.
+        let free = |at: &u8| {
+            let at = usize::from(*at);
+            self.config.get(at..at + 8).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+        };
+        let Some(at) = (0x40..=0xf8).rev().step_by(4).find(free) else { return false };
+        let Some(first) = self.config.get(head).copied() else { return false };
+        let place = usize::from(at);
+        if let Some(bytes) = self.config.get_mut(place..place + usize::from(AF_LEN)) {
+            bytes.copy_from_slice(&[CAP_AF, first, AF_LEN, 3, 0, 0]);
+        }
+        if let Some(pointer) = self.config.get_mut(head) {
+            *pointer = at;
+        }
+        true
+    }
+}
+
 impl PhbSpec {
     /// The function of which `bdf` could be a virtual one.
     #[must_use]
