@@ -25,6 +25,7 @@ impl Env for Host {
     type Mutex<T: Send> = SpinLock<T>;
     type Own<T: Send + Sync> = Box<T>;
     type Slice<T: Send + Sync> = Box<[T]>;
+    type Once<T: Send + Sync> = eeh_pe::sync::Once<T>;
     type Device = ();
 
     #[inline]

@@ -89,6 +89,7 @@ mod tests {
         type Mutex<T: Send> = SpinLock<T>;
         type Own<T: Send + Sync> = Box<T>;
         type Slice<T: Send + Sync> = Box<[T]>;
+        type Once<T: Send + Sync> = crate::sync::Once<T>;
         type Device = ();
 
         fn cpu() -> usize {

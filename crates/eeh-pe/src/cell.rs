@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A place of the registry, occupied by one PHB's tree at a time.
 
-use crate::env::{Env, Lock, LockName};
+use crate::env::{Env, Lock, LockName, SetOnce};
 use crate::flags::PeType;
 use crate::id::{DeviceId, PeId, PeNumber, PhbNumber, TreeId};
 use crate::latch::Latch;
@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::phb::Window;
 use crate::slot::{ChunkCell, Slot, Slots};
 use crate::stack::Stack;
-use crate::sync::{Acquire, AtomicU32, AtomicU64, Once, Release};
+use crate::sync::{Acquire, AtomicU32, AtomicU64, Release};
 use crate::word::{Snapshot, Word};
 
 /// The cell is being filled: not to be seen yet.
@@ -31,7 +31,7 @@ pub(crate) struct TreeCell<E: Env> {
     pub(crate) devices: Slots<E>,
     /// PEs with a report that waits, the newest first.
     pub(crate) pending: Stack,
-    pub(crate) map: Once<Latch<E>>,
+    pub(crate) map: E::Once<Latch<E>>,
     /// Held while `map` is written.
     pub(crate) map_writer: E::Mutex<()>,
     pub(crate) inner: E::Lock<Inner<E>>,
@@ -74,7 +74,7 @@ impl<E: Env> TreeCell<E> {
             pes: Slots::new(pes),
             devices: Slots::new(devices),
             pending: Stack::new(),
-            map: Once::new(),
+            map: E::Once::new(),
             map_writer: E::Mutex::new((), LockName::Map),
             inner: E::Lock::new(
                 Inner {

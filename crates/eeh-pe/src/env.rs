@@ -37,6 +37,26 @@ pub trait Lock<T>: Sync {
     fn lock(&self) -> Self::Guard<'_>;
 }
 
+/// A cell written once, then read by everyone without a lock.
+///
+/// # Context
+///
+/// Any, NMI included. Writers are ordered by a lock of these crates, so none meets another.
+pub trait SetOnce<T> {
+    /// An empty cell.
+    fn new() -> Self;
+
+    /// The value, once there is one, with all that was written before it was set.
+    fn get(&self) -> Option<&T>;
+
+    /// Fills the cell.
+    ///
+    /// # Errors
+    ///
+    /// `value`, when the cell is full already.
+    fn set(&self, value: T) -> Result<(), T>;
+}
+
 /// The environment of a tree.
 pub trait Env: Sized + Send + Sync + 'static {
     /// The lock around the links of one PHB's tree.
@@ -50,6 +70,9 @@ pub trait Env: Sized + Send + Sync + 'static {
 
     /// Owned memory whose length is chosen at run time (`Box<[T]>`, `KVec`).
     type Slice<T: Send + Sync>: DerefMut<Target = [T]> + Send + Sync;
+
+    /// Where what is made later is published to readers without a lock.
+    type Once<T: Send + Sync>: SetOnce<T> + Send + Sync;
 
     /// The platform's device, counted: cloning takes a reference and is allowed in any context;
     /// dropping may need a context that may sleep, so it is always handed out to the caller.

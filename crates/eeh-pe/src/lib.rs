@@ -81,7 +81,7 @@ mod word;
 
 pub use budget::{BUDGET_WINDOW, Budget};
 pub use device::{BridgeInfo, DeviceInfo, DeviceView, PeSpec, PeView, VfInfo};
-pub use env::{Env, Lock, LockName, Memory};
+pub use env::{Env, Lock, LockName, Memory, SetOnce};
 pub use error::{AddPhbError, InsertError, MapError};
 pub use flags::{DeviceFlags, PeFlags, PeType};
 pub use glance::Glance;

@@ -5,11 +5,11 @@
 //! directory, and never moves or goes away: an index leads to the same slot for ever, and the
 //! generation in the slot's word says whose it is.
 
-use crate::env::Env;
+use crate::env::{Env, SetOnce};
 use crate::mutant::mutant;
 use crate::name::Name;
 use crate::stack::{Link, Stack};
-use crate::sync::{Acquire, AtomicU64, Once, Relaxed, Release};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release};
 use crate::word::{Put, Snapshot, Word};
 
 /// Slots of a chunk, as a power of two.
@@ -136,7 +136,7 @@ impl Chunk {
 }
 
 /// A place of the directory.
-pub(crate) type ChunkCell<E> = Once<<E as Env>::Own<Chunk>>;
+pub(crate) type ChunkCell<E> = <E as Env>::Once<<E as Env>::Own<Chunk>>;
 
 /// All slots of one kind of one tree.
 pub(crate) struct Slots<E: Env> {

@@ -2,11 +2,11 @@
 //! Memory, reserved before any lock is taken.
 
 use crate::cell::TreeCell;
-use crate::env::{Env, Memory};
+use crate::env::{Env, Memory, SetOnce};
 use crate::error::Need;
 use crate::latch::LatchStorage;
 use crate::links::{DeviceLinks, LinkChunk, PeLinks};
-use crate::slot::{CHUNK, Chunk};
+use crate::slot::{CHUNK, Chunk, ChunkCell};
 use crate::stats::CpuStats;
 
 /// A chunk: the part outside the lock and the part inside.
@@ -98,8 +98,8 @@ impl<E: Memory> RegistryStorage<E> {
             Some(TreeCell::new(
                 u16::try_from(slot).ok()?,
                 [
-                    E::slice(chunks(limits.pes), |_| Some(crate::sync::Once::new()))?,
-                    E::slice(chunks(limits.devices), |_| Some(crate::sync::Once::new()))?,
+                    E::slice(chunks(limits.pes), |_| Some(ChunkCell::<E>::new()))?,
+                    E::slice(chunks(limits.devices), |_| Some(ChunkCell::<E>::new()))?,
                 ],
                 E::slice(chunks(limits.pes), |_| Some(None))?,
                 E::slice(chunks(limits.devices), |_| Some(None))?,

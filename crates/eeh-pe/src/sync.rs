@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! The only atomics and set-once cells of these crates.
+//! The only atomics of these crates.
 //!
-//! Three flavours with one shape, the kernel's: `core` for hosts, loom's for model checking
-//! (`cfg(eeh_loom)`), `kernel::sync` inside a kernel (`cfg(CONFIG_EEH_RUST)`). Only what all three
-//! have is offered: relaxed and acquire loads, relaxed and release stores, and
+//! One text over `core`'s atomics, in a kernel as on hosts, and over loom's for model checking
+//! (`cfg(eeh_loom)`). Offered are relaxed and acquire loads, relaxed and release stores,
 //! read-modify-writes that are relaxed or full, and a fence between loads. A failed [`cmpxchg`](AtomicU64::cmpxchg) orders
-//! nothing: whoever acts on what it met loads again with [`Acquire`].
+//! nothing: whoever acts on what it met loads again with [`Acquire`]. Why `core`'s are right in Linux:
+//! `docs/design/0011-for-size-in-the-kernel.md`.
 //!
 //! # Context
 //!
 //! Any, NMI included.
 
-#[cfg(not(CONFIG_EEH_RUST))]
 #[path = "sync/portable.rs"]
 mod portable;
-#[cfg(not(CONFIG_EEH_RUST))]
 pub use portable::{
     Acquire, AtomicU32, AtomicU64, Full, LoadOrdering, Relaxed, Release, StoreOrdering, UpdateOrdering,
     acquire_fence,
@@ -30,14 +28,8 @@ mod flavour;
 #[cfg(not(any(eeh_loom, CONFIG_EEH_RUST)))]
 pub use flavour::{Once, SpinLock};
 
-#[cfg(all(eeh_loom, not(CONFIG_EEH_RUST)))]
+#[cfg(eeh_loom)]
 #[path = "sync/model.rs"]
 mod flavour;
-#[cfg(all(eeh_loom, not(CONFIG_EEH_RUST)))]
+#[cfg(eeh_loom)]
 pub use flavour::{LoomLock, Once, hook};
-
-#[cfg(CONFIG_EEH_RUST)]
-#[path = "sync/kernel.rs"]
-mod flavour;
-#[cfg(CONFIG_EEH_RUST)]
-pub use flavour::{Acquire, AtomicU32, AtomicU64, Full, Once, Relaxed, Release, acquire_fence};

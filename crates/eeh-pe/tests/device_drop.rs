@@ -76,6 +76,7 @@ impl Env for Careful {
     type Mutex<T: Send> = eeh_pe::sync::SpinLock<T>;
     type Own<T: Send + Sync> = Box<T>;
     type Slice<T: Send + Sync> = Box<[T]>;
+    type Once<T: Send + Sync> = eeh_pe::sync::Once<T>;
     type Device = MaySleep;
 
     fn cpu() -> usize {

@@ -6,6 +6,7 @@ use kernel::alloc::{KBox, KVVec};
 
 use crate::bindings;
 use crate::lock::{RawLock, SleepLock};
+use crate::once::Once;
 use crate::pci::PciDev;
 
 /// Linux, as the environment of the tree.
@@ -17,6 +18,7 @@ impl Env for KernelEnv {
     type Mutex<T: Send> = SleepLock<T>;
     type Own<T: Send + Sync> = KBox<T>;
     type Slice<T: Send + Sync> = KVVec<T>;
+    type Once<T: Send + Sync> = Once<T>;
     type Device = PciDev;
 
     fn cpu() -> usize {

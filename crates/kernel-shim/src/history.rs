@@ -5,9 +5,9 @@ use core::cell::UnsafeCell;
 
 use eeh_pe::{PeNumber, PhbNumber, Time};
 use eeh_recovery::{Event, History, PeHistory};
-use kernel::sync::SetOnce;
 
 use crate::lock::{Class, RawLock};
+use crate::once::Once;
 
 /// How many PEs are remembered.
 const ENTRIES: usize = 64;
@@ -19,7 +19,7 @@ struct Past(UnsafeCell<History<ENTRIES>>);
 unsafe impl Sync for Past {}
 
 static PAST: Past = Past(UnsafeCell::new(History::new()));
-static LOCK: SetOnce<RawLock<()>> = SetOnce::new();
+static LOCK: Once<RawLock<()>> = Once::new();
 
 /// Begins to remember.
 ///
@@ -27,7 +27,7 @@ static LOCK: SetOnce<RawLock<()>> = SetOnce::new();
 ///
 /// Boot, before any PHB is added.
 pub(crate) fn init() {
-    LOCK.populate(RawLock::new((), Class::History));
+    let _ = LOCK.set(RawLock::new((), Class::History));
 }
 
 /// Takes notice of an event.
@@ -36,7 +36,7 @@ pub(crate) fn init() {
 ///
 /// Any but NMI.
 pub(crate) fn note(now: Time, event: &Event) {
-    let Some(lock) = LOCK.as_ref() else { return };
+    let Some(lock) = LOCK.get() else { return };
     let _guard = lock.lock();
     // SAFETY: the lock is held.
     unsafe { &mut *PAST.0.get() }.note(now, event);
@@ -48,7 +48,7 @@ pub(crate) fn note(now: Time, event: &Event) {
 ///
 /// Any but NMI.
 pub(crate) fn after(last: Option<(PhbNumber, Option<PeNumber>)>) -> Option<PeHistory> {
-    let _guard = LOCK.as_ref()?.lock();
+    let _guard = LOCK.get()?.lock();
     // SAFETY: the lock is held.
     unsafe { &*PAST.0.get() }.after(last)
 }

@@ -8,13 +8,13 @@ use eeh_pe::TreeId;
 use eeh_recovery::{Helper, Job, JobAnswer, JobId, Location, Wake};
 use kernel::alloc::KVVec;
 use kernel::alloc::flags::GFP_KERNEL;
-use kernel::sync::SetOnce;
 use kernel::sync::aref::ARef;
 use kernel::task::Task;
 
 use crate::env::KernelEnv;
 use crate::late::Late;
 use crate::lock::{Class, RawGuard, RawLock};
+use crate::once::Once;
 use crate::pci::PciDev;
 use crate::thread::is_current;
 use crate::{interrupt, thread};
@@ -77,7 +77,7 @@ impl Content {
 }
 
 /// The mailboxes, by place of the registry.
-static BOXES: SetOnce<KVVec<RawLock<Content>>> = SetOnce::new();
+static BOXES: Once<KVVec<RawLock<Content>>> = Once::new();
 
 /// Makes mailboxes for so many places. `false`: no memory.
 ///
@@ -91,16 +91,16 @@ pub(crate) fn init(places: usize) -> bool {
             return false;
         }
     }
-    BOXES.populate(boxes)
+    BOXES.set(boxes).is_ok()
 }
 
 fn all() -> impl Iterator<Item = &'static RawLock<Content>> {
-    BOXES.as_ref().into_iter().flatten()
+    BOXES.get().into_iter().flatten()
 }
 
 /// The mailbox of `tree`, held; `None` when its place has another's by now, or nobody's.
 fn lock(tree: TreeId) -> Option<RawGuard<'static, Content>> {
-    let content = BOXES.as_ref()?.get(usize::from(tree.slot()))?.lock();
+    let content = BOXES.get()?.get(usize::from(tree.slot()))?.lock();
     (content.tree == Some(tree)).then_some(content)
 }
 
@@ -110,7 +110,7 @@ fn lock(tree: TreeId) -> Option<RawGuard<'static, Content>> {
 ///
 /// May sleep.
 pub(crate) fn open(tree: TreeId, firmware: u64, location: Location) {
-    let Some(place) = BOXES.as_ref().and_then(|boxes| boxes.get(usize::from(tree.slot()))) else { return };
+    let Some(place) = BOXES.get().and_then(|boxes| boxes.get(usize::from(tree.slot()))) else { return };
     let mut new = Content { tree: Some(tree), firmware, location, ..Content::empty() };
     // An error that came while there was nobody to ask firmware.
     new.masks = interrupt::adopt();

@@ -10,10 +10,10 @@ use core::ptr;
 use eeh_pe::{Lock, LockName};
 use eeh_pseries::rtas::{Address, ErrorClass, Rtas, Services, SlotResetState};
 use kernel::ffi::c_int;
-use kernel::sync::SetOnce;
 
 use crate::bindings;
 use crate::lock::{SleepGuard, SleepLock};
+use crate::once::Once;
 
 /// Bytes of an error log, and of a work buffer.
 const ROOM: usize = 4096;
@@ -34,14 +34,14 @@ struct LowMemory(UnsafeCell<Buffers>);
 unsafe impl Sync for LowMemory {}
 
 static LOW: LowMemory = LowMemory(UnsafeCell::new(Buffers { driver: [0; DRIVER_ROOM], log: [0; ROOM] }));
-static BUFFERS_LOCK: SetOnce<SleepLock<()>> = SetOnce::new();
+static BUFFERS_LOCK: Once<SleepLock<()>> = Once::new();
 
 /// The buffers, ours for a while.
 struct Held<'l>(&'l mut Buffers, SleepGuard<'l, ()>);
 
 impl Held<'_> {
     fn lock() -> Option<Self> {
-        let guard = BUFFERS_LOCK.as_ref()?.lock();
+        let guard = BUFFERS_LOCK.get()?.lock();
         // SAFETY: the lock is held for as long as the reference lives.
         Some(Self(unsafe { &mut *LOW.0.get() }, guard))
     }
@@ -117,7 +117,7 @@ impl KernelRtas {
     /// Boot.
     pub(crate) fn new() -> Self {
         // A second set of buffers is not made; the lock of the first stays.
-        BUFFERS_LOCK.populate(<SleepLock<()> as Lock<()>>::new((), LockName::Map));
+        let _ = BUFFERS_LOCK.set(<SleepLock<()> as Lock<()>>::new((), LockName::Map));
         let mut services = Services::empty();
         let mut tokens = [UNKNOWN; CALLS.len()];
         for ((service, index), token) in CALLS.iter().zip(&mut tokens) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What there is one of: the registry, the platform, the subsystem's flags.
 
+use core::sync::atomic::{AtomicI32, Ordering};
+
 use eeh_pe::Registry;
-use kernel::sync::SetOnce;
-use kernel::sync::atomic::{Atomic, Full, Relaxed};
 
 use crate::bindings;
 use crate::env::KernelEnv;
+use crate::once::Once;
 use crate::platform::KernelPlatform;
 
 /// Places for PHBs, dead but referenced ones included.
@@ -18,7 +19,7 @@ pub(crate) struct Eeh {
     pub(crate) platform: KernelPlatform,
 }
 
-static EEH: SetOnce<Eeh> = SetOnce::new();
+static EEH: Once<Eeh> = Once::new();
 
 /// The trees of PEs; `None` until EEH is started.
 ///
@@ -27,7 +28,7 @@ static EEH: SetOnce<Eeh> = SetOnce::new();
 /// Any, NMI included.
 #[inline]
 pub(crate) fn registry() -> Option<&'static Registry<KernelEnv>> {
-    EEH.as_ref().map(|eeh| &eeh.registry)
+    EEH.get().map(|eeh| &eeh.registry)
 }
 
 /// The platform; `None` until EEH is started.
@@ -37,26 +38,26 @@ pub(crate) fn registry() -> Option<&'static Registry<KernelEnv>> {
 /// Any, NMI included.
 #[inline]
 pub(crate) fn platform() -> Option<&'static KernelPlatform> {
-    EEH.as_ref().map(|eeh| &eeh.platform)
+    EEH.get().map(|eeh| &eeh.platform)
 }
 
 /// Registry and platform together.
 #[inline]
 pub(crate) fn eeh() -> Option<&'static Eeh> {
-    EEH.as_ref()
+    EEH.get()
 }
 
 /// Makes EEH known; `false` when it was started before.
 pub(crate) fn publish(eeh: Eeh) -> bool {
-    EEH.populate(eeh)
+    EEH.set(eeh).is_ok()
 }
 
 /// C's `eeh_subsystem_flags`. C reads it as a plain `int` in every MMIO read; only this crate
 /// writes it.
-fn flags() -> &'static Atomic<i32> {
+fn flags() -> &'static AtomicI32 {
     // SAFETY: the object is C's, aligned, and lives for ever. C only reads it, with plain loads that
     // cannot tear; all writes are these atomic ones.
-    unsafe { Atomic::from_ptr(&raw mut bindings::eeh_subsystem_flags) }
+    unsafe { AtomicI32::from_ptr(&raw mut bindings::eeh_subsystem_flags) }
 }
 
 /// Whether a flag of the subsystem is set (`EEH_ENABLED` and others). C: `eeh_has_flag`
@@ -66,7 +67,7 @@ fn flags() -> &'static Atomic<i32> {
 /// Any.
 #[inline]
 pub(crate) fn has_flag(flag: u32) -> bool {
-    flags().load(Relaxed).cast_unsigned() & flag != 0
+    flags().load(Ordering::Relaxed).cast_unsigned() & flag != 0
 }
 
 /// Sets flags. C: `eeh_add_flag`
@@ -81,8 +82,9 @@ pub(crate) fn clear_flag(flag: u32) {
 
 fn change(to: impl Fn(i32) -> i32) {
     loop {
-        let now = flags().load(Relaxed);
-        if flags().cmpxchg(now, to(now), Full).is_ok() {
+        let now = flags().load(Ordering::Relaxed);
+        let changed = flags().compare_exchange(now, to(now), Ordering::AcqRel, Ordering::Relaxed);
+        if changed.is_ok() {
             return;
         }
     }
@@ -95,7 +97,7 @@ fn change(to: impl Fn(i32) -> i32) {
 /// Any.
 #[inline]
 pub(crate) fn enabled() -> bool {
-    let now = flags().load(Relaxed).cast_unsigned();
+    let now = flags().load(Ordering::Relaxed).cast_unsigned();
     now & (bindings::EEH_ENABLED | bindings::EEH_FORCE_DISABLED) == bindings::EEH_ENABLED
 }
 

@@ -54,6 +54,7 @@ impl Env for Bare {
     type Mutex<T: Send> = SpinLock<T>;
     type Own<T: Send + Sync> = InPlace<T>;
     type Slice<T: Send + Sync> = Few<T>;
+    type Once<T: Send + Sync> = eeh_pe::sync::Once<T>;
     type Device = u64;
 
     fn cpu() -> usize {

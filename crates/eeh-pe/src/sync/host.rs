@@ -2,31 +2,23 @@
 //! The host's set-once cell and lock: `spin`.
 
 use super::portable::wrote;
-use crate::env::{Lock, LockName};
+use crate::env::{Lock, LockName, SetOnce};
 
 /// A cell written once, then read by everyone without a lock.
 #[derive(Debug, Default)]
 pub struct Once<T>(spin::Once<T>);
 
-impl<T> Once<T> {
-    /// An empty cell.
-    #[must_use]
-    pub const fn new() -> Self {
+impl<T> SetOnce<T> for Once<T> {
+    fn new() -> Self {
         Self(spin::Once::new())
     }
 
-    /// The value, once there is one.
     #[inline]
-    pub fn get(&self) -> Option<&T> {
+    fn get(&self) -> Option<&T> {
         self.0.get()
     }
 
-    /// Fills the cell.
-    ///
-    /// # Errors
-    ///
-    /// `value`, when the cell is full already.
-    pub fn set(&self, value: T) -> Result<(), T> {
+    fn set(&self, value: T) -> Result<(), T> {
         wrote(self);
         let mut value = Some(value);
         let filled = self.0.try_call_once(|| value.take().ok_or(()));

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use loom::sync::{Mutex, MutexGuard};
 
 use super::{Acquire, AtomicU32, Release};
-use crate::env::{Lock, LockName};
+use crate::env::{Lock, LockName, SetOnce};
 
 /// A cell written once, then read by everyone without a lock.
 #[derive(Debug)]
@@ -16,36 +16,22 @@ pub struct Once<T> {
     value: OnceLock<T>,
 }
 
-impl<T> Once<T> {
-    /// An empty cell.
-    #[must_use]
-    pub fn new() -> Self {
+impl<T> SetOnce<T> for Once<T> {
+    fn new() -> Self {
         Self { full: AtomicU32::new(0), value: OnceLock::new() }
     }
 
-    /// The value, once there is one.
-    pub fn get(&self) -> Option<&T> {
+    fn get(&self) -> Option<&T> {
         if self.full.load(Acquire) == 0 {
             return None;
         }
         self.value.get()
     }
 
-    /// Fills the cell.
-    ///
-    /// # Errors
-    ///
-    /// `value`, when the cell is full already.
-    pub fn set(&self, value: T) -> Result<(), T> {
+    fn set(&self, value: T) -> Result<(), T> {
         self.value.set(value)?;
         self.full.store(1, Release);
         Ok(())
-    }
-}
-
-impl<T> Default for Once<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

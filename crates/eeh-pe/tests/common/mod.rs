@@ -26,6 +26,7 @@ macro_rules! environment {
             type Mutex<T: Send> = Self::Lock<T>;
             type Own<T: Send + Sync> = Box<T>;
             type Slice<T: Send + Sync> = Box<[T]>;
+            type Once<T: Send + Sync> = eeh_pe::sync::Once<T>;
             type Device = Platform;
 
             const GENERATION_BITS: u32 = $generation;

@@ -31,6 +31,7 @@ impl Env for TestEnv {
     type Mutex<T: Send> = StdLock<T>;
     type Own<T: Send + Sync> = Box<T>;
     type Slice<T: Send + Sync> = Box<[T]>;
+    type Once<T: Send + Sync> = eeh_pe::sync::Once<T>;
     type Device = Arc<Dev>;
     /// Few references, so that a test can use all of them up.
     const COUNT_BITS: u32 = 8;

@@ -113,6 +113,7 @@ impl Env for SimEnv {
     type Mutex<T: Send> = SleepMutex<T>;
     type Own<T: Send + Sync> = Box<T>;
     type Slice<T: Send + Sync> = Box<[T]>;
+    type Once<T: Send + Sync> = eeh_pe::sync::Once<T>;
     type Device = Arc<SimDevice>;
 
     fn cpu() -> usize {
