@@ -2,7 +2,7 @@
 //! PHBs come and go.
 
 use crate::cell::{BUILDING, TreeCell};
-use crate::env::{Env, Lock, max_generation};
+use crate::env::{Env, Lock, SetOnce, max_generation};
 use crate::error::AddPhbError;
 use crate::flags::{PeFlags, PeType};
 use crate::guard::TreeGuard;
@@ -77,7 +77,7 @@ impl<E: Env> Registry<E> {
             return None;
         }
         let name = id.0.bits();
-        let _ = self.windows.rewrite(|window| window.value != name, None);
+        let _ = self.windows.rewrite(&|window| window.value != name, None);
         map::clear(cell);
         tree.lock().kill_all(now);
         // The registry's entry.
@@ -107,7 +107,7 @@ impl<E: Env> Registry<E> {
         info.windows
             .iter()
             .flatten()
-            .all(|window| self.windows.rewrite(|_| true, Some(range_of(window, name))))
+            .all(|window| self.windows.rewrite(&|_| true, Some(range_of(window, name))))
     }
 
     /// Takes a free cell, one that has no map yet or one of `ranges` if there is; dead ones are

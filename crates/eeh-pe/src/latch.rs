@@ -16,7 +16,7 @@
 
 use crate::env::{Env, Memory};
 use crate::mutant::mutant;
-use crate::search::last_at_most;
+use crate::search::{last_at_most, last_in_row};
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, acquire_fence};
 
 /// Rows of a leaf, and entries of a row: a cache line of keys. Powers of two.
@@ -65,23 +65,27 @@ impl Leaf {
         Self { starts: all(Range::FREE.start), ends: all(Range::FREE.end), values: all(Range::FREE.value) }
     }
 
-    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    fn entry(&self, nth: usize) -> Option<Entry<'_>> {
+        let (row, at) = (nth.checked_div(ROW)?, nth.checked_rem(ROW)?);
         let Self { starts, ends, values } = self;
-        let entries = starts.iter().flatten().zip(ends.iter().flatten()).zip(values.iter().flatten());
-        entries.map(|((start, end), value)| Entry { start, end, value })
+        Some(Entry {
+            start: starts.get(row)?.get(at)?,
+            end: ends.get(row)?.get(at)?,
+            value: values.get(row)?.get(at)?,
+        })
     }
 
     /// The value of the range that contains `address`.
     #[inline]
     fn find(&self, address: u64) -> Option<u64> {
-        self.find_in(last_at_most(&self.starts, address, |[first, ..]| first.load(Relaxed)), address)
+        self.find_in(last_in_row(&self.starts, address, |[first, ..]| first.load(Relaxed)), address)
     }
 
     /// The same, in a row.
     #[inline]
     fn find_in(&self, row: usize, address: u64) -> Option<u64> {
         let starts = self.starts.get(row)?;
-        let at = last_at_most(starts, address, |start| start.load(Relaxed));
+        let at = last_in_row(starts, address, |start| start.load(Relaxed));
         let (start, end) = (starts.get(at)?.load(Relaxed), self.ends.get(row)?.get(at)?.load(Relaxed));
         if start <= address && address <= end {
             Some(self.values.get(row)?.get(at)?.load(Relaxed))
@@ -111,6 +115,27 @@ impl Entry<'_> {
         self.start.store(range.start, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
         self.end.store(range.end, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
         self.value.store(range.value, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
+    }
+}
+
+/// The place of the copy's range number `nth`.
+fn entry(copy: &[Leaf], nth: usize) -> Option<Entry<'_>> {
+    copy.get(nth.checked_div(LEAF)?)?.entry(nth.checked_rem(LEAF)?)
+}
+
+/// The ranges of a copy, in order.
+pub(crate) struct Ranges<'l> {
+    copy: &'l [Leaf],
+    next: usize,
+}
+
+impl Iterator for Ranges<'_> {
+    type Item = Range;
+
+    fn next(&mut self) -> Option<Range> {
+        let range = entry(self.copy, self.next)?.load();
+        self.next = self.next.saturating_add(1);
+        (range.value != FREE).then_some(range)
     }
 }
 
@@ -201,30 +226,30 @@ impl<E: Env> Latch<E> {
     }
 
     /// The ranges in order of address. Only for the writer: nobody writes meanwhile.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range> {
-        let entries = self.copy(self.sequence.load(Acquire)).iter().flat_map(Leaf::entries);
-        entries.map(|entry| entry.load()).take_while(|range| range.value != FREE)
+    pub(crate) fn ranges(&self) -> Ranges<'_> {
+        Ranges { copy: self.copy(self.sequence.load(Acquire)), next: 0 }
     }
 
     /// Drops the ranges that `keep` refuses and adds `add`; false, and nothing changed, when they
     /// do not fit. Only for the writer.
     #[must_use]
-    pub(crate) fn rewrite(&self, keep: impl Fn(&Range) -> bool, add: Option<Range>) -> bool {
+    pub(crate) fn rewrite(&self, keep: &dyn Fn(&Range) -> bool, add: Option<Range>) -> bool {
         let sequence = self.sequence.load(Acquire);
-        let kept = self.ranges().filter(&keep).count().saturating_add(usize::from(add.is_some()));
+        let kept = self.ranges().filter(keep).count().saturating_add(usize::from(add.is_some()));
         if kept > self.capacity() {
             return false;
         }
         let next = next(sequence, kept);
         let target = self.copy(mutant!(eeh_mutant = "map_writes_in_place", next, sequence));
-        let mut places = target.iter().flat_map(Leaf::entries);
+        let mut place: usize = 0;
         let mut put = |range: &Range| {
-            if let Some(entry) = places.next() {
+            if let Some(entry) = entry(target, place) {
                 entry.store(range);
+                place = place.saturating_add(1);
             }
         };
         let mut add = add;
-        for range in self.ranges().filter(&keep) {
+        for range in self.ranges().filter(keep) {
             if let Some(new) = add.take_if(|new| new.start < range.start) {
                 put(&new);
             }
@@ -233,8 +258,9 @@ impl<E: Env> Latch<E> {
         if let Some(new) = add {
             put(&new);
         }
-        for left in places.take_while(|entry| entry.value.load(Relaxed) != FREE) {
+        while let Some(left) = entry(target, place).filter(|entry| entry.value.load(Relaxed) != FREE) {
             left.store(&Range::FREE);
+            place = place.saturating_add(1);
         }
         self.sequence.store(next, Release);
         true

@@ -2,7 +2,7 @@
 //! One PHB's addresses: which device decodes which range. C: `eeh_cache.c`
 
 use crate::cell::TreeCell;
-use crate::env::{Env, Lock};
+use crate::env::{Env, Lock, SetOnce};
 use crate::error::MapError;
 use crate::id::DeviceId;
 use crate::latch::{Latch, Range};
@@ -66,7 +66,7 @@ impl<E: Env> AddressMap<'_, '_, E> {
         // What overlaps and was not refused belongs to devices that are gone. A device may go
         // between the two times that this is asked: then fewer are kept than there is room for.
         let keep = |old: &Range| !old.overlaps(&new) && is_live(cell, self.device(old));
-        let fits = map.rewrite(keep, Some(new));
+        let fits = map.rewrite(&keep, Some(new));
         drop(writer);
         if fits { Ok(()) } else { Err(MapError::Full) }
     }
@@ -86,7 +86,7 @@ impl<E: Env> AddressMap<'_, '_, E> {
         let theirs = |range: &Range| range.value == device.name.bits();
         if map.ranges().any(|range| theirs(&range)) {
             // Fewer ranges always fit.
-            let _ = map.rewrite(|range| !theirs(range), None);
+            let _ = map.rewrite(&|range| !theirs(range), None);
         }
         drop(writer);
     }
@@ -119,7 +119,7 @@ impl<E: Env> AddressMap<'_, '_, E> {
 pub(crate) fn clear<E: Env>(cell: &TreeCell<E>) {
     let Some(map) = cell.map.get() else { return };
     let writer = cell.map_writer.lock();
-    let _ = map.rewrite(|_| false, None);
+    let _ = map.rewrite(&|_| false, None);
     drop(writer);
 }
 

@@ -3,7 +3,7 @@
 
 use crate::cell::{BUILDING, TreeCell, unpack_pe};
 use crate::device::{DeviceView, PeView};
-use crate::env::{Env, Lock, LockName, max_holds};
+use crate::env::{Env, Lock, LockName, SetOnce, max_holds};
 use crate::flags::{DeviceFlags, PeFlags};
 use crate::hold::{DeviceHold, PeHold};
 use crate::id::{Bdf, DeviceId, PeId, PhbNumber, TreeId};
@@ -182,16 +182,22 @@ impl<E: Env> Registry<E> {
     /// # Context
     ///
     /// Any, NMI included.
-    #[inline(always)]
+    #[inline]
     #[must_use]
     pub fn lookup(&self, address: u64) -> Option<DeviceId> {
+        self.find(address).map(|(_, device)| device)
+    }
+
+    /// The same, with the place of its PHB.
+    #[inline(always)]
+    pub(crate) fn find(&self, address: u64) -> Option<(&TreeCell<E>, DeviceId)> {
         let tree = TreeId(Name::from_bits(self.windows.find(address)?));
         let cell = self.cell(tree)?;
         let name = Name::from_bits(cell.map.get()?.find(address)?);
         // The next PHB in this place may have filled the map since the window was found; it was
         // live before it did.
         let same = mutant!(eeh_mutant = "lookup_mixes_phbs", cell.state.load().is(tree.0), true);
-        same.then(|| tree.device(name))
+        same.then(|| (cell, tree.device(name)))
     }
 
     /// Frees what was removed and is referenced by nobody, on all PHBs.

@@ -21,9 +21,34 @@ pub(crate) fn last_at_most<T>(table: &[T], wanted: u64, key: impl Fn(&T) -> u64)
     at
 }
 
+/// The same in a table of at most 8 entries, written out: a compiler that looks at size would not.
+#[inline]
+pub(crate) fn last_in_row<T, const N: usize>(row: &[T; N], wanted: u64, key: impl Fn(&T) -> u64) -> usize {
+    const { assert!(N.is_power_of_two() && N <= 8) };
+    let step = |at: usize, step: usize| {
+        let next = at | step;
+        match row.get(next) {
+            Some(entry) if step < N => core::hint::select_unpredictable(key(entry) <= wanted, next, at),
+            Some(_) | None => at,
+        }
+    };
+    step(step(step(0, 4), 2), 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::last_at_most;
+    use super::{last_at_most, last_in_row};
+
+    #[test]
+    fn a_row_is_searched_as_any_table() {
+        let row: [u64; 8] = core::array::from_fn(|n| 10 * u64::try_from(n).unwrap_or(0) + 7);
+        let two = [7, 17];
+        for wanted in 0..100 {
+            assert_eq!(last_in_row(&row, wanted, |key| *key), last_at_most(&row, wanted, |key| *key));
+            assert_eq!(last_in_row(&two, wanted, |key| *key), last_at_most(&two, wanted, |key| *key));
+            assert_eq!(last_in_row(&[7], wanted, |key| *key), 0);
+        }
+    }
 
     #[test]
     fn the_place_is_that_of_a_linear_search() {

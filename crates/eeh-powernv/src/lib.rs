@@ -40,6 +40,6 @@ mod testing;
 
 pub use config::all_ones;
 pub use eeh_recovery::{InjectError, Injection};
-pub use phb::{PhbFacts, PhbModel, Phbs, PowerNv};
+pub use phb::{PhbFacts, PhbModel, Phbs, PowerNv, Standing};
 pub use reset::{FLR_SETTLE, HOLD, LINK_DOWN, LONGEST, PENDING_WAITS, Reset};
 pub use state::UNAVAILABLE_WAIT;

@@ -53,6 +53,17 @@ impl PhbFacts {
     pub const DEFAULT_DIAG_SIZE: usize = 8192;
 }
 
+/// What a number is among the PEs of a PHB.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// The PHB has no such PE.
+    Outside,
+    /// A PE by itself.
+    Alone,
+    /// One of several that are one PE.
+    Compound,
+}
+
 /// The environment's PHBs, by their OPAL id.
 pub trait Phbs {
     /// A PHB's facts; `None` when there is no such PHB (any more).
@@ -81,6 +92,21 @@ pub trait Phbs {
     fn slave(&self, phb: u64, master: PeNumber, nth: u32) -> Option<PeNumber> {
         let _ = (phb, master, nth);
         None
+    }
+
+    /// What `pe` stands for among the numbers of its PHB.
+    ///
+    /// # Context
+    ///
+    /// As [`Phbs::facts`].
+    fn standing(&self, phb: u64, pe: PeNumber) -> Standing {
+        if self.facts(phb).is_some_and(|facts| pe.0 >= facts.pe_count) {
+            return Standing::Outside;
+        }
+        if self.master(phb, pe) == pe && self.slave(phb, pe, 0).is_none() {
+            return Standing::Alone;
+        }
+        Standing::Compound
     }
 
     /// Arms the PHB's part of the OPAL error event again. C: `enable_irq(eeh_event_irq)`

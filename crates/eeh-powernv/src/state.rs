@@ -8,6 +8,7 @@ use eeh_recovery::{FirmwareError, FreezeState, PeTarget, SlotState};
 
 use crate::call::{done, failure, name};
 use crate::opal::{FreezeStatus, Opal, action, error, rc, stopped};
+use crate::phb::Standing;
 use crate::{Phbs, PowerNv};
 
 /// How long OPAL wants to be left alone with "temporarily unavailable". C: `pnv_eeh_get_state`
@@ -26,6 +27,18 @@ enum Status {
     Busy,
 }
 
+impl Status {
+    #[inline]
+    fn of_pe(self) -> FreezeState {
+        match self {
+            Self::Fenced => FreezeState::PhbFenced,
+            Self::Busy => UNAVAILABLE,
+            Self::Stopped(state) => freeze_state(state),
+        }
+    }
+}
+
+#[inline]
 fn decode(code: i64, out: FreezeStatus) -> Result<Status, FirmwareError> {
     let call = name::FREEZE_STATUS;
     match code {
@@ -74,6 +87,7 @@ const fn freeze_state(stopped: u8) -> FreezeState {
 }
 
 impl<O: Opal, P: Phbs> PowerNv<O, P> {
+    #[inline]
     fn status(&self, phb: u64, pe: PeNumber) -> Result<Status, FirmwareError> {
         let mut out = FreezeStatus::default();
         let code = self.opal.pci_eeh_freeze_status(phb, u64::from(pe.0), &mut out);
@@ -91,10 +105,16 @@ impl<O: Opal, P: Phbs> PowerNv<O, P> {
     }
 
     /// C: `pnv_ioda_get_pe_state`
+    #[inline]
     fn pe_state(&self, phb: u64, pe: PeNumber) -> Result<FreezeState, FirmwareError> {
-        if self.phbs.facts(phb).is_some_and(|facts| pe.0 >= facts.pe_count) {
-            return Ok(FreezeState::NotSupported);
+        match self.phbs.standing(phb, pe) {
+            Standing::Outside => Ok(FreezeState::NotSupported),
+            Standing::Alone => Ok(self.status(phb, pe)?.of_pe()),
+            Standing::Compound => self.compound_state(phb, pe),
         }
+    }
+
+    fn compound_state(&self, phb: u64, pe: PeNumber) -> Result<FreezeState, FirmwareError> {
         let mut merged = stopped::NOT_FROZEN;
         let mut busy = false;
         for member in self.members(phb, pe) {
@@ -123,6 +143,7 @@ impl<O: Opal, P: Phbs> PowerNv<O, P> {
 /// The PHB's own PE has no freeze of its own: its state is Active or PhbFenced, and freezing it is
 /// nothing. (C would freeze PE 0, which belongs to somebody else.)
 impl<O: Opal, P: Phbs> SlotState for PowerNv<O, P> {
+    #[inline]
     fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
         if pe.kind.contains(PeType::PHB) {
             self.phb_state(pe.phb.firmware)

@@ -8,7 +8,7 @@
 use core::time::Duration;
 
 use eeh_pe::{
-    Counter, Detection, DeviceFlags, DeviceId, DeviceView, Isolate, PeFlags, PeId, PeView, Registry,
+    Counter, Detection, DeviceFlags, DeviceId, Glance, Isolate, PeFlags, PeId, PeView, Registry, SlotName,
 };
 
 use crate::observe::{DeviceEvent, Event, FirmwareEvent, Observer, Subject, What};
@@ -63,8 +63,23 @@ pub fn check_failure<P: Platform>(
     address: u64,
     context: Context,
 ) -> Check {
-    match registry.lookup(address) {
-        Some(device) => check(platform, registry, device, address, context),
+    check_failure_in(platform, registry, address, || context)
+}
+
+/// The same, where it takes some looking to tell the context: only what acts on it asks.
+///
+/// # Context
+///
+/// Any, as `context` says.
+#[inline]
+pub fn check_failure_in<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    address: u64,
+    context: impl FnOnce() -> Context,
+) -> Check {
+    match registry.glance_at(address) {
+        Some(glance) => check(platform, registry, || glance, address, context),
         None => {
             registry.stats().count(Counter::NoDevice);
             Check::Unknown
@@ -84,7 +99,22 @@ pub fn dev_check_failure<P: Platform>(
     device: DeviceId,
     context: Context,
 ) -> Check {
-    check(platform, registry, device, 0, context)
+    check(platform, registry, || registry.glance(device), 0, || context)
+}
+
+/// The same by a device's short name, which is looked up on the way. C: `eeh_dev_check_failure`
+///
+/// # Context
+///
+/// Any, as `context` says.
+#[inline]
+pub fn dev_check_failure_named<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    name: SlotName,
+    context: impl FnOnce() -> Context,
+) -> Check {
+    check(platform, registry, || registry.glance_named(name), 0, context)
 }
 
 /// Known freezes and gone devices are answered here, with few loads; the rest is out of line.
@@ -92,16 +122,16 @@ pub fn dev_check_failure<P: Platform>(
 fn check<P: Platform>(
     platform: &P,
     registry: &Registry<P::Env>,
-    device: DeviceId,
+    glance: impl FnOnce() -> Option<Glance>,
     address: u64,
-    context: Context,
+    context: impl FnOnce() -> Context,
 ) -> Check {
     let stats = registry.stats().here();
     stats.count(Counter::TotalMmioFfs);
     if !platform.enabled() {
         return Check::Ignored;
     }
-    let Some(glance) = registry.glance(device) else {
+    let Some(glance) = glance() else {
         stats.count(Counter::StaleHandles);
         return if cfg!(eeh_mutant = "hazard_5_3_gone_has_failed") { Check::Known } else { Check::Unknown };
     };
@@ -110,28 +140,47 @@ fn check<P: Platform>(
         return Check::Ignored;
     }
     if glance.flags.contains(PeFlags::ISOLATED) || glance.device.contains(DeviceFlags::PERM_FAILURE) {
-        if stats.count_isolated_read(glance.pe) && context == Context::Normal {
-            return runaway(platform, registry, device);
+        if stats.count_isolated_read(glance.pe) && context() == Context::Normal {
+            return runaway(platform, registry, glance.id);
         }
         return Check::Known;
     }
-    if context == Context::Nmi {
+    if context() == Context::Nmi {
         return Check::Healthy;
     }
-    ask(platform, registry, device, address)
+    ask(platform, registry, &glance, address)
 }
 
 /// A PE that looks healthy: firmware decides. One call, which tells of a fenced PHB too.
+#[cfg_attr(CONFIG_EEH_RUST, optimize(speed))]
 #[inline(never)]
-fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId, address: u64) -> Check {
-    let Some((device, pe)) = look(registry, device) else {
+fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, glance: &Glance, address: u64) -> Check {
+    let Some(pe) = registry.peek(glance.pe) else {
         registry.stats().count(Counter::StaleHandles);
         return Check::Unknown;
     };
     // Before firmware is asked: a recovery that ends between its answer and our mark has dealt with
     // the freeze, and knows the report by its time.
     let now = platform.now();
-    let state = platform.firmware().state(&pe_target_of_view(&pe));
+    match platform.firmware().state(&pe_target_of_view(&pe)) {
+        Ok(FreezeState::Active) => {
+            registry.stats().count_false_positive(pe.id);
+            Check::Healthy
+        }
+        state => doubt(platform, registry, (glance.id, &pe), state, Detection { at: now, address }),
+    }
+}
+
+/// Firmware did not say that all is well.
+#[cold]
+#[inline(never)]
+fn doubt<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    (device, pe): (DeviceId, &PeView),
+    state: Result<FreezeState, FirmwareError>,
+    detection: Detection,
+) -> Check {
     let nonsense = state.err();
     let isolated = match state {
         // What firmware says makes no sense: the worker asks again, with the PE safe meanwhile.
@@ -140,7 +189,7 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
         }
         // Firmware that cannot tell has not told of a freeze.
         Err(_) | Ok(FreezeState::Active) => None,
-        Ok(FreezeState::PhbFenced) => Some((phb_of(registry, &pe), FreezeState::PhbFenced)),
+        Ok(FreezeState::PhbFenced) => Some((phb_of(registry, pe), FreezeState::PhbFenced)),
         // "Temporarily unavailable" and "not supported" are for the worker to sort out.
         Ok(
             state @ (FreezeState::MmioFrozen
@@ -155,18 +204,18 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
         registry.stats().count_false_positive(pe.id);
         return Check::Healthy;
     };
-    match registry.isolate_at(frozen, Detection { at: now, address }) {
+    match registry.isolate_at(frozen, detection) {
         Isolate::Won => {
             registry.stats().count(Counter::SlotResets);
             go_offline(platform, registry, frozen);
-            let subject = Subject::Device(device.bdf, pe.number);
+            let now = detection.at;
             let tell = |subject, what| {
                 platform.observer().event(now, &Event { phb: pe.phb, recovery: None, subject, what });
             };
             if let Some(error) = nonsense {
                 tell(Subject::Phb, What::Firmware(FirmwareEvent::CallFailed(error)));
             }
-            tell(subject, What::Detected(state));
+            tell(subject_of(registry, device, pe), What::Detected(state));
             platform.wake().wake(frozen.tree());
             Check::Found
         }
@@ -175,18 +224,18 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId,
     }
 }
 
+/// The device in its PE, or the PE alone when the device went meanwhile.
+fn subject_of<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId, pe: &PeView) -> Subject {
+    let bdf = registry.peek_device(device).map(|device| device.bdf);
+    bdf.map_or(Subject::Pe(pe.number), |bdf| Subject::Device(bdf, pe.number))
+}
+
 /// The devices of a PE that was just isolated are offline from this moment: a driver whose own timeout
 /// comes next leaves the device alone. C: `eeh_pe_mark_isolated`
 pub(crate) fn go_offline<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe: PeId) {
     if let Some(tree) = registry.tree(pe.tree()) {
         tree.visit_reported(pe, |device| platform.core().set_channel_state(device, ChannelState::Frozen));
     }
-}
-
-/// A device and its PE.
-fn look<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId) -> Option<(DeviceView, PeView)> {
-    let device = registry.peek_device(device)?;
-    Some((device, registry.peek(device.pe)?))
 }
 
 /// The PHB's own PE.
@@ -202,7 +251,8 @@ pub(crate) fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeI
 #[cold]
 #[inline(never)]
 fn runaway<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId) -> Check {
-    let Some((device, pe)) = look(registry, device) else { return Check::Known };
+    let Some(device) = registry.peek_device(device) else { return Check::Known };
+    let Some(pe) = registry.peek(device.pe) else { return Check::Known };
     let what = What::Device(DeviceEvent::Runaway { reads: eeh_pe::RUNAWAY_READS });
     let subject = Subject::Device(device.bdf, pe.number);
     let event = Event { phb: pe.phb, recovery: None, subject, what };

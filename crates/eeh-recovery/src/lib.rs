@@ -2,6 +2,8 @@
 //! EEH detection, event queue and recovery of Partitionable Endpoints.
 #![no_std]
 #![forbid(unsafe_code)]
+// In a kernel all is compiled for size but the checks.
+#![cfg_attr(CONFIG_EEH_RUST, feature(optimize_attribute))]
 #![cfg_attr(
     not(test),
     deny(
@@ -48,7 +50,10 @@ mod worker;
 pub use ask::{Ask, By};
 pub use command::{ForceRecover, InjectCommand, parse_device};
 pub use config_space::{AerErrors, AerKind, ConfigLine, Registers, save as save_config};
-pub use detect::{Check, Context, check_failure, dev_check_failure, driver_bound, force_recover, may_call};
+pub use detect::{
+    Check, Context, check_failure, check_failure_in, dev_check_failure, dev_check_failure_named,
+    driver_bound, force_recover, may_call,
+};
 pub use ers::ErsResult;
 pub use history::{History, PeHistory, Slowest};
 pub use job::{BusTarget, Handler, Job, JobAnswer, JobId};

@@ -61,6 +61,7 @@ macro_rules! either {
 }
 
 impl SlotState for Firmware {
+    #[inline]
     fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
         either!(self, back => back.state(pe))
     }

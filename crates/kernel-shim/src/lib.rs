@@ -9,6 +9,8 @@
 #![no_std]
 #![cfg(CONFIG_EEH_RUST)]
 #![feature(used_with_arg)]
+// All is compiled for size but the checks.
+#![feature(optimize_attribute)]
 
 mod bindings;
 mod breakage;
@@ -30,6 +32,7 @@ mod layout;
 mod lock;
 mod mailbox;
 mod observer;
+mod once;
 mod opal;
 mod params;
 mod pci;

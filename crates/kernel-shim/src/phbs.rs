@@ -5,10 +5,10 @@ use core::fmt;
 use core::ptr;
 
 use eeh_pe::PeNumber;
-use eeh_powernv::{PhbFacts, PhbModel, Phbs};
+use eeh_powernv::{PhbFacts, PhbModel, Phbs, Standing};
 use eeh_recovery::Level;
-use kernel::sync::SetOnce;
 
+use crate::once::Once;
 use crate::{MAX_PHBS, bindings, interrupt, printk};
 
 /// C: `PNV_IODA_PE_MASTER`
@@ -30,17 +30,17 @@ unsafe impl Send for Entry {}
 unsafe impl Sync for Entry {}
 
 /// Open addressing by the low bits of the id: skiboot's ids are small and dense.
-static TABLE: [SetOnce<Entry>; MAX_PHBS] = [const { SetOnce::new() }; MAX_PHBS];
+static TABLE: [Once<Entry>; MAX_PHBS] = [const { Once::new() }; MAX_PHBS];
 
 /// The table's places, the id's own first.
-fn places(id: u64) -> impl Iterator<Item = &'static SetOnce<Entry>> {
+fn places(id: u64) -> impl Iterator<Item = &'static Once<Entry>> {
     let first = usize::try_from(id).unwrap_or(0) % MAX_PHBS;
     let (before, from) = TABLE.split_at(first);
     from.iter().chain(before)
 }
 
 fn entry(id: u64) -> Option<&'static Entry> {
-    places(id).map_while(SetOnce::as_ref).find(|entry| entry.id == id)
+    places(id).map_while(Once::get).find(|entry| entry.id == id)
 }
 
 /// Remembers a PHB. `false`: there is no room.
@@ -66,10 +66,10 @@ pub(crate) unsafe fn learn(phb: ptr::NonNull<bindings::pnv_phb>) -> bool {
     let diag_size = usize::try_from(size).unwrap_or(PhbFacts::DEFAULT_DIAG_SIZE);
     let new = Entry { id, facts: PhbFacts { model, hub, diag_size, pe_count: pes }, phb };
     for place in places(id) {
-        match place.as_ref() {
+        match place.get() {
             Some(old) if old.id == id => return true,
             Some(_) => {}
-            None if place.populate(new) => return true,
+            None if place.set(new).is_ok() => return true,
             None => {}
         }
     }
@@ -105,6 +105,16 @@ impl Phbs for KernelPhbs {
         // SAFETY: a PE's master is another element of the same array, or null.
         unsafe { bindings::eeh_glue_pe_master(found).as_ref() }
             .map_or(pe, |master| PeNumber(master.pe_number))
+    }
+
+    #[inline]
+    fn standing(&self, phb: u64, pe: PeNumber) -> Standing {
+        let Some(entry) = entry(phb) else { return Standing::Alone };
+        match entry.pe(pe) {
+            None => Standing::Outside,
+            Some(found) if found.flags & (SLAVE | MASTER) == 0 => Standing::Alone,
+            Some(_) => Standing::Compound,
+        }
     }
 
     fn slave(&self, phb: u64, master: PeNumber, nth: u32) -> Option<PeNumber> {

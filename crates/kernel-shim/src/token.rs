@@ -25,16 +25,29 @@ fn pack(kind: u64, place: u16, index: u16, generation: u32) -> u64 {
     kind << 56 | slot << GENERATION_BITS | u64::from(generation)
 }
 
-/// The slot's name: place, index, generation; `None` of what is no token of this kind.
-fn unpack(kind: u64, token: u64) -> Option<(u16, u16, u32)> {
+/// The slot's name; `None` of what is no token of this kind.
+#[inline]
+fn unpack(kind: u64, token: u64) -> Option<SlotName> {
+    if token >> 56 != kind {
+        return None;
+    }
     let low = |value: u64, bits: u32| value & ((1 << bits) - 1);
     let slot = low(token, 56) >> GENERATION_BITS;
-    let name = (
-        u16::try_from(slot >> INDEX_BITS).ok()?,
-        u16::try_from(low(slot, INDEX_BITS)).ok()?,
-        u32::try_from(low(token, GENERATION_BITS)).ok()?,
-    );
-    (token >> 56 == kind).then_some(name)
+    Some(SlotName {
+        place: u16::try_from(slot >> INDEX_BITS).ok()?,
+        index: u16::try_from(low(slot, INDEX_BITS)).ok()?,
+        generation: u32::try_from(low(token, GENERATION_BITS)).ok()?,
+    })
+}
+
+/// What a device's token says; `None` of null, and of what is no token.
+///
+/// # Context
+///
+/// Any, NMI included.
+#[inline]
+pub(crate) fn device_name(token: *const bindings::eeh_dev) -> Option<SlotName> {
+    unpack(DEVICE, token.addr() as u64)
 }
 
 /// The token of a device.
@@ -56,8 +69,7 @@ pub(crate) fn of_pe(id: PeId) -> *mut bindings::eeh_pe {
 /// Any, NMI included.
 #[inline]
 pub(crate) fn device(token: *const bindings::eeh_dev) -> Option<DeviceId> {
-    let (place, index, generation) = unpack(DEVICE, token.addr() as u64)?;
-    state::registry()?.device_named(SlotName { place, index, generation })
+    state::registry()?.device_named(device_name(token)?)
 }
 
 /// The live PE that a token names.
@@ -67,8 +79,7 @@ pub(crate) fn device(token: *const bindings::eeh_dev) -> Option<DeviceId> {
 /// Any, NMI included.
 #[inline]
 pub(crate) fn pe(token: *const bindings::eeh_pe) -> Option<PeId> {
-    let (place, index, generation) = unpack(PE, token.addr() as u64)?;
-    state::registry()?.pe_named(SlotName { place, index, generation })
+    state::registry()?.pe_named(unpack(PE, token.addr() as u64)?)
 }
 
 /// EEH's device of one of Linux's. C: `pci_dev_to_eeh_dev`

@@ -2,7 +2,7 @@
 //! Detection, and what C reads of PEs and devices. Any context.
 
 use ::eeh_pe::{Counter, DeviceFlags, PeFlags};
-use eeh_recovery::{Check, Context, check_failure, dev_check_failure};
+use eeh_recovery::{Check, Context, check_failure_in, dev_check_failure_named};
 use kernel::ffi::{c_int, c_ulong, c_void};
 
 use super::like_c;
@@ -43,11 +43,12 @@ fn answer(check: Check) -> c_int {
 ///
 /// Any.
 #[unsafe(no_mangle)]
+#[optimize(speed)]
 unsafe extern "C" fn eeh_check_failure(token: *const c_void) -> c_int {
     let Some(eeh) = state::eeh() else { return 0 };
     // SAFETY: the caller's promise.
     let address = unsafe { bindings::eeh_glue_vmap_phys(token.addr() as c_ulong) };
-    answer(check_failure(&eeh.platform, &eeh.registry, address, context()))
+    answer(check_failure_in(&eeh.platform, &eeh.registry, address, context))
 }
 
 /// Whether a device is frozen. C: `eeh_dev_check_failure`
@@ -60,13 +61,16 @@ unsafe extern "C" fn eeh_check_failure(token: *const c_void) -> c_int {
 ///
 /// Any.
 #[unsafe(no_mangle)]
+#[optimize(speed)]
 unsafe extern "C" fn eeh_dev_check_failure(edev: *mut eeh_dev) -> c_int {
     let Some(eeh) = state::eeh() else { return 0 };
-    let Some(device) = token::device(edev) else {
-        eeh.registry.stats().count(Counter::NoDn);
-        return 0;
-    };
-    answer(dev_check_failure(&eeh.platform, &eeh.registry, device, context()))
+    match token::device_name(edev) {
+        Some(name) => answer(dev_check_failure_named(&eeh.platform, &eeh.registry, name, context)),
+        None => {
+            eeh.registry.stats().count(Counter::NoDn);
+            0
+        }
+    }
 }
 
 /// Sets flags of a PE and all below it. C: `eeh_pe_state_mark`
