@@ -17,7 +17,7 @@ extern "C" fn init() -> c_int {
 }
 
 /// C: `__initcall(eeh_init_proc)`
-#[used(compiler)]
+#[used(linker)]
 // SAFETY: the section holds functions of this type, which are called once at boot.
 #[unsafe(link_section = ".initcall6.init")]
 static INIT: extern "C" fn() -> c_int = init;

@@ -89,7 +89,7 @@ impl SetupEntry {
 }
 
 /// C: `__setup("eeh=", eeh_setup)`
-#[used(compiler)]
+#[used(linker)]
 // SAFETY: the section holds entries of this layout, which are read at boot and then thrown away.
 #[unsafe(link_section = ".init.setup")]
 static SETUP: SetupEntry = SetupEntry::new(c"eeh=", setup);

@@ -62,12 +62,12 @@ extern "C" fn plant() -> c_int {
     0
 }
 
-#[used(compiler)]
+#[used(linker)]
 // SAFETY: the section holds entries of this layout, which are read at boot and then thrown away.
 #[unsafe(link_section = ".init.setup")]
 static SETUP: SetupEntry = SetupEntry::new(c"eeh_plant=", setup);
 
-#[used(compiler)]
+#[used(linker)]
 // SAFETY: the section holds functions of this type, which are called once at boot.
 #[unsafe(link_section = ".initcall7.init")]
 static PLANT: extern "C" fn() -> c_int = plant;

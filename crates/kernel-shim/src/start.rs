@@ -133,7 +133,7 @@ pub(crate) fn start(firmware: Firmware) -> c_int {
 /// A function that the kernel calls at boot.
 type Initcall = extern "C" fn() -> c_int;
 
-#[used(compiler)]
+#[used(linker)]
 // SAFETY: the section holds pointers to functions of this type, which are called once each.
 #[unsafe(link_section = ".initcall3.init")]
 static ARCH_INITCALL: Initcall = arch_initcall;
