@@ -22,12 +22,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) kexec: bool,
     /// The packaged QEMU.
     pub(crate) stock: bool,
+    /// One CPU, and a clock that counts instructions: one takes a nanosecond.
+    pub(crate) counting: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// With these parameters, and nothing else that is special.
     pub(crate) const fn plain(append: &'a str) -> Self {
-        Self { append, kexec: false, stock: false }
+        Self { append, kexec: false, stock: false, counting: false }
     }
 }
 
@@ -67,7 +69,15 @@ impl Rig {
 
     fn boot<'a>(&'a self, machine: Machine, wanted: Wanted<'a>) -> Boot<'a> {
         let (initramfs, memory) = if wanted.kexec { (&self.second, 4096) } else { (&self.initramfs, 2048) };
-        Boot { machine, image: &self.image, initramfs, append: wanted.append, memory, stock: wanted.stock }
+        Boot {
+            machine,
+            image: &self.image,
+            initramfs,
+            append: wanted.append,
+            memory,
+            stock: wanted.stock,
+            counting: wanted.counting,
+        }
     }
 
     /// A guest for tests; its files stand in a directory of this name.

@@ -133,6 +133,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) memory: u32,
     /// Whether it must be the packaged QEMU, whose pseries gives emulated devices no EEH.
     pub(crate) stock: bool,
+    /// Whether the clock counts instructions, on one CPU.
+    pub(crate) counting: bool,
 }
 
 /// The program that is the machine.
@@ -162,7 +164,12 @@ impl Qemu {
 /// QEMU's command line, with the console on standard input and output.
 pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
     let mut command = qemu.command(boot.stock);
-    command.args(["-M", boot.machine.name(), "-smp", "2", "-accel", "tcg,thread=multi", "-no-reboot"]);
+    command.args(["-M", boot.machine.name(), "-no-reboot"]);
+    command.args(if boot.counting {
+        ["-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"].as_slice()
+    } else {
+        ["-smp", "2", "-accel", "tcg,thread=multi"].as_slice()
+    });
     command.args(["-m", &boot.memory.to_string(), "-display", "none", "-vga", "none", "-nic", "none"]);
     command.args(["-monitor", "none", "-serial", "chardev:console"]);
     command

@@ -9,6 +9,7 @@ pub(crate) mod build;
 pub(crate) mod cache;
 mod cases;
 mod config;
+mod count;
 mod edits;
 pub(crate) mod fetch;
 mod guest;
@@ -103,6 +104,14 @@ enum Task {
         /// The machine; powernv9 and powernv10 if not given (may be repeated)
         #[arg(long, value_enum)]
         machine: Vec<Machine>,
+    },
+    /// Builds and boots both variants, and counts the instructions of EEH's checks
+    Count {
+        #[command(flatten)]
+        options: Options,
+        /// What was built last, without building
+        #[arg(long)]
+        built: bool,
     },
     /// Builds and boots both variants, and compares times and sizes
     Measure {
@@ -236,6 +245,7 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             let both = [Machine::Powernv9, Machine::Powernv10];
             return selftest::run(ctx, cache, options, if machine.is_empty() { &both } else { machine });
         }
+        Task::Count { options, built } => return count::run(ctx, cache, options, *built),
         Task::Measure { options, machine, built } => {
             return measure::run(ctx, cache, options, (*machine, *built));
         }

@@ -14,6 +14,10 @@ use crate::context::{Context, Fallible};
 
 /// Where the project stands in a kernel tree.
 pub(crate) const PLACE: &str = "arch/powerpc/eeh-rs";
+/// Where the code that counts instructions stands in one, with the speed configuration.
+const COUNT_PLACE: &str = "arch/powerpc/eeh-count";
+/// The kernel parameter that makes it count: a device.
+pub(crate) const COUNT_PARAMETER: &str = "eeh_count";
 /// Which source a tree was made from; written last.
 const STAMP: &str = ".eeh-source";
 
@@ -42,6 +46,9 @@ pub(crate) fn prepare(
     let dir = cache.dir("build")?.join(format!("{}-{}", variant.name(), config.name()));
     link(source, &dir)?;
     let mut written = edits::install(&source.dir, &dir, &edited)?;
+    if config == Config::Speed {
+        written += mirror(&ctx.root.join("kernel/count"), &dir.join(COUNT_PLACE), &[])?;
+    }
     if variant == Variant::Rust {
         let place = dir.join(PLACE);
         written += mirror(&ctx.root.join("crates/kernel-shim/linux/eeh-rs"), &place, &workspace::OWN)?;
