@@ -74,8 +74,16 @@ impl<E: Env> TreeGuard<'_, E> {
     /// ISOLATED, those whose configuration space is restricted also lose CFG_BLOCKED. PENDING and PASSED
     /// are left alone. The caller holds `root` when it may be removed. C: `eeh_pe_state_clear`
     pub fn clear_subtree(&mut self, root: PeId, flags: PeFlags, passed: Passed) {
-        let Some(root) = self.linked_pe(root) else { return };
         let clear = flags.difference(NOT_MARKS);
+        self.sweep(root, |guard, index| guard.clear_one(index, clear, passed));
+        // Those that only the mark kept.
+        self.drain();
+    }
+
+    /// Visits a PE, all PEs below it, and the subtrees of the successors of those for which `visit`
+    /// answers true.
+    fn sweep(&mut self, root: PeId, mut visit: impl FnMut(&mut Self, u16) -> bool) {
+        let Some(root) = self.linked_pe(root) else { return };
         self.inner.sweeps = self.inner.sweeps.wrapping_add(1);
         let mut subtrees = Some(root);
         while let Some(root) = subtrees {
@@ -83,15 +91,13 @@ impl<E: Env> TreeGuard<'_, E> {
             let mut at = Some(root);
             while let Some(index) = at {
                 let spared = cfg!(eeh_mutant = "clear_spares_the_young") && index != root;
-                let recovered = !spared && self.clear_one(index, clear, passed);
-                if recovered && !cfg!(eeh_mutant = "sweep_ignores_successors") {
+                let followed = !spared && visit(self, index);
+                if followed && !cfg!(eeh_mutant = "sweep_ignores_successors") {
                     self.sweep_successor(index, &mut subtrees);
                 }
                 at = self.next_in_subtree(root, index, true);
             }
         }
-        // Those that only the mark kept.
-        self.drain();
     }
 
     /// What took over from a removed PE inherited its marks, wherever it was inserted, and so did
@@ -183,20 +189,12 @@ impl<E: Env> TreeGuard<'_, E> {
     /// Forgets the freezes of a PE and of all below it, after a permanent failure, and of those that
     /// took them over: what is found there later starts at zero.
     pub fn forget_freezes(&mut self, root: PeId) {
-        let Some(root) = self.linked_pe(root) else { return };
-        self.inner.sweeps = self.inner.sweeps.wrapping_add(1);
-        let mut subtrees = Some(root);
-        while let Some(root) = subtrees {
-            subtrees = self.inner.pes.get_mut(root).and_then(|links| links.to_sweep.take());
-            let mut at = Some(root);
-            while let Some(index) = at {
-                if let Some(links) = self.inner.pes.get_mut(index) {
-                    links.budget = Budget::default();
-                }
-                self.sweep_successor(index, &mut subtrees);
-                at = self.next_in_subtree(root, index, true);
+        self.sweep(root, |guard, index| {
+            if let Some(links) = guard.inner.pes.get_mut(index) {
+                links.budget = Budget::default();
             }
-        }
+            true
+        });
     }
 
     /// The live PE that took over from a removed one; `None` when there is none (yet).

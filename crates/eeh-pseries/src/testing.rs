@@ -5,7 +5,7 @@ mod slot;
 
 use core::time::Duration;
 
-use eeh_pe::{Bdf, DeviceFlags, DeviceId, PeId, PeNumber, PeType, PhbNumber, Time, TreeId};
+use eeh_pe::{Bdf, PeId, PeNumber, PeType, PhbNumber, Time, TreeId};
 use eeh_recovery::{DeviceTarget, PeTarget, PhbTarget};
 
 use crate::PSeries;
@@ -80,19 +80,7 @@ pub(crate) fn phb_pe() -> PeTarget {
 pub(crate) const ADDRESS: Address = Address { buid: BUID, config_addr: PE };
 
 pub(crate) fn device() -> DeviceTarget {
-    DeviceTarget {
-        device: DeviceId::NONE,
-        phb: phb(),
-        bdf: Bdf(0x0108),
-        flags: DeviceFlags::empty(),
-        pcie_cap: 0x40,
-        aer_cap: 0x100,
-        af_cap: 0,
-        pcix_cap: 0,
-        reset_by_firmware: false,
-        link_active_reporting: false,
-        conventional: false,
-    }
+    DeviceTarget { pcie_cap: 0x40, aer_cap: 0x100, ..DeviceTarget::bare(phb(), Bdf(0x0108)) }
 }
 
 pub(crate) fn at(ms: u64) -> Time {

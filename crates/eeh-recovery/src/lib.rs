@@ -49,7 +49,10 @@ mod worker;
 
 pub use ask::{Ask, By};
 pub use command::{ForceRecover, InjectCommand, parse_device};
-pub use config_space::{AerErrors, AerKind, ConfigLine, Registers, save as save_config};
+pub use config_space::{
+    AerErrors, AerKind, Capabilities, ConfigLine, Registers, capabilities, extended_capability,
+    save as save_config,
+};
 pub use detect::{
     Check, Context, check_failure, check_failure_in, dev_check_failure, dev_check_failure_named,
     driver_bound, force_recover, may_call,
@@ -71,8 +74,8 @@ pub use passthrough::{
 pub use platform::{
     ChannelState, ConfigSpace, ConfigurePoll, DeviceTarget, Driver, DriverKind, DriverName, ErrorLog,
     ErrorSource, FirmwareError, FreezeState, Handlers, Helper, InjectError, Injection, Location, NextError,
-    Params, PciCore, PeTarget, PhbTarget, Platform, ResetKind, ResetPoint, ResetPoll, Severity, SlotControl,
-    SlotState, Thaw, Wait, Wake, Width,
+    OneOf, Params, PciCore, PeTarget, PhbTarget, Platform, ResetKind, ResetPoint, ResetPoll, Severity,
+    SlotControl, SlotState, Thaw, Wait, Wake, Width,
 };
 pub use remove::remove_device;
 pub use request::{Request, RequestPoll};

@@ -51,19 +51,8 @@ fn what_was_never_saved_is_not_restored() {
 fn a_bridge_is_saved_as_a_bus_master() {
     let rig = Rig::new(single(aware("nvme")));
     rig.world.get().config.get_mut(&0x0000).unwrap()[4] = 0;
-    let target = DeviceTarget {
-        device: rig.device(0x0000).unwrap(),
-        phb: PhbTarget { tree: rig.tree, number: eeh_pe::PhbNumber(2), firmware: 2 },
-        bdf: eeh_pe::Bdf(0),
-        flags: eeh_pe::DeviceFlags::BRIDGE,
-        pcie_cap: 0,
-        aer_cap: 0,
-        af_cap: 0,
-        pcix_cap: 0,
-        reset_by_firmware: false,
-        link_active_reporting: false,
-        conventional: false,
-    };
+    let phb = PhbTarget { tree: rig.tree, number: eeh_pe::PhbNumber(2), firmware: 2 };
+    let target = DeviceTarget::bare(phb, eeh_pe::Bdf(0));
     assert_eq!(save_config(rig.world, &target, true).unwrap()[1] & 4, 4);
     assert_eq!(save_config(rig.world, &target, false).unwrap()[1] & 4, 0);
 }

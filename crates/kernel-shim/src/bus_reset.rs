@@ -3,14 +3,11 @@
 //!
 //! Not a recovery's: those never go through the PCI core.
 
-use core::ffi::CStr;
-use core::ptr;
-
-use eeh_pe::{DeviceFlags, DeviceId, PeId, PeNumber, PeType, PhbNumber, TreeId};
+use eeh_pe::{DeviceFlags, PeId, PeNumber, PeType, PhbNumber, TreeId};
 use eeh_recovery::{DeviceTarget, PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, SlotControl};
 
 use crate::bindings;
-use crate::firmware::Firmware;
+use crate::firmware;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
 use crate::time::{now, sleep_until};
@@ -19,15 +16,6 @@ use crate::time::{now, sleep_until};
 const AER: i32 = 1;
 const AF: i32 = 0x13;
 const PCIX: i32 = 7;
-
-/// Whether a device's node has a property.
-fn has_property(device: &PciDev, name: &CStr) -> bool {
-    // SAFETY: the device is held, and has its node for as long; null is allowed.
-    !unsafe {
-        bindings::of_get_property((*device.as_device()).of_node, name.as_ptr().cast(), ptr::null_mut())
-    }
-    .is_null()
-}
 
 /// A bridge, as firmware is told of it; EEH need not know it.
 fn target(bridge: &PciDev, phb: PhbTarget) -> DeviceTarget {
@@ -39,17 +27,15 @@ fn target(bridge: &PciDev, phb: PhbTarget) -> DeviceTarget {
     // SAFETY: as above.
     let capability = |id| u16::from(unsafe { bindings::pci_find_capability(raw, id) });
     DeviceTarget {
-        device: DeviceId::NONE,
-        phb,
-        bdf: bridge.bdf(),
         flags: DeviceFlags::BRIDGE,
         pcie_cap,
         aer_cap,
         af_cap: capability(AF),
         pcix_cap: capability(PCIX),
-        reset_by_firmware: has_property(bridge, c"ibm,reset-by-firmware"),
+        reset_by_firmware: bridge.has_property(c"ibm,reset-by-firmware"),
         link_active_reporting: reporting,
         conventional: pcie_cap == 0,
+        ..DeviceTarget::bare(phb, bridge.bdf())
     }
 }
 
@@ -75,7 +61,7 @@ unsafe extern "C" fn pnv_pci_reset_secondary_bus(bridge: *mut bindings::pci_dev)
     let phb = PhbTarget { tree: TreeId::NONE, number: PhbNumber(bridge.domain()), firmware };
     let pe = PeTarget { pe: PeId::NONE, phb, number: PeNumber(0), kind: PeType::BUS };
     let point = if is_root { ResetPoint::RootBus } else { ResetPoint::Bridge(target(&bridge, phb)) };
-    let back = Firmware::powernv();
+    let back = firmware::opal();
     let mut reset = back.begin_reset(&pe, &point, ResetKind::Hot);
     loop {
         match back.poll_reset(&mut reset, now()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Linux's PCI devices, counted.
 
+use core::ffi::CStr;
 use core::ptr::{self, NonNull};
 
 use eeh_pe::{Bdf, DeviceId};
@@ -74,6 +75,15 @@ impl PciDev {
     pub(crate) const fn as_device(&self) -> *mut bindings::device {
         // SAFETY: a field of a live object; no reference is made.
         unsafe { &raw mut (*self.as_raw()).dev }
+    }
+
+    /// Whether the device tree says something of it.
+    pub(crate) fn has_property(&self, name: &CStr) -> bool {
+        // SAFETY: the device is held, and has its node for as long; null is allowed.
+        let found = unsafe {
+            bindings::of_find_property((*self.as_device()).of_node, name.as_ptr().cast(), ptr::null_mut())
+        };
+        !found.is_null()
     }
 
     /// EEH's name of it, if EEH knows it. C: `pci_dev_to_eeh_dev`

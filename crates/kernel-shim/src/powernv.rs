@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use eeh_pe::PeNumber;
 use kernel::ffi::c_int;
 
-use crate::firmware::Firmware;
+use crate::firmware;
 use crate::pci::PciDev;
 use crate::printk::{pr_info, pr_warn};
 use crate::probe::{self, Place};
@@ -26,7 +26,7 @@ pub(crate) fn init() -> c_int {
     state::add_flag(bindings::EEH_PROBE_MODE_DEV);
     // SAFETY: boot: nobody calls it yet.
     unsafe { bindings::ppc_md.pcibios_bus_add_device = Some(bus_add_device) };
-    let error = start::start(Firmware::powernv());
+    let error = start::start(firmware::opal());
     if error == 0 {
         pr_info!("EEH: PowerNV platform initialized");
     } else {

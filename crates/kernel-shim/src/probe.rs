@@ -4,15 +4,16 @@
 use core::ptr::NonNull;
 
 use eeh_pe::{
-    DeviceId, InsertError, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType, Tree, TreeGuard, Window,
-    WindowKind,
+    DeviceId, DeviceInfo, InsertError, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType, Tree, TreeGuard,
+    Window, WindowKind,
 };
 use eeh_powernv::quirks::restricts_config;
-use eeh_recovery::PhbTarget;
+use eeh_recovery::{DeviceTarget, PhbTarget, SlotControl, save_config};
 
 use crate::bindings::{self, pci_controller};
 use crate::env::KernelEnv;
-use crate::identify::Config;
+use crate::firmware::Firmware;
+use crate::identify;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
 use crate::{mailbox, phb, platform, registry, state, sysfs, token};
@@ -70,10 +71,13 @@ pub(crate) fn enter(device: &PciDev, place: impl FnOnce(&PciDev) -> Option<Place
     let tree = registry()?.tree(unsafe { phb::tree(hose(device)?) }?)?;
     let place = place(device)?;
     let phb = PhbTarget { tree: tree.id(), number: tree.number(), firmware: tree.firmware() };
-    let config = Config::new(phb, device.bdf())?;
-    match insert(&tree, device, &config, place) {
+    let firmware = &platform()?.firmware;
+    let info = identify::info(firmware, phb, device);
+    let target = DeviceTarget::bare(phb, device.bdf());
+    let saved = saved(firmware, &target, device);
+    match insert(&tree, device, info, saved, place) {
         Ok(inserted) => {
-            refresh(&tree, device, &config, inserted);
+            refresh(&tree, device, firmware, &target, inserted);
             publish(device, Some(inserted.device));
             map(&tree, device, inserted.device);
             Some(inserted.device)
@@ -85,14 +89,18 @@ pub(crate) fn enter(device: &PciDev, place: impl FnOnce(&PciDev) -> Option<Place
     }
 }
 
+/// The words to restore after a reset; ones, as C has it, when nobody answers.
+fn saved(firmware: &Firmware, target: &DeviceTarget, device: &PciDev) -> [u32; 16] {
+    save_config(firmware, target, device.is_bridge()).unwrap_or([u32::MAX; 16])
+}
+
 fn insert(
     tree: &Tree<'_, KernelEnv>,
     device: &PciDev,
-    config: &Config<'_>,
+    info: DeviceInfo,
+    saved: [u32; 16],
     place: Place,
 ) -> Result<Inserted, InsertError> {
-    let info = config.info(device);
-    let saved = config.first_words(device.is_bridge());
     let kind = if device.is_virtual_function() { PeType::VF } else { PeType::DEVICE };
     let restricted = state::is_powernv() && restricts_config(info.vendor, info.device);
     let spec = PeSpec { number: place.number, kind };
@@ -117,13 +125,20 @@ fn insert(
 
 /// A device that comes back in a recovery has lost in the reset what firmware gave it at boot (error
 /// reporting), and there was nobody to restore it. C: its `eeh_dev` stays, and is restored before the scan
-fn refresh(tree: &Tree<'_, KernelEnv>, device: &PciDev, config: &Config<'_>, inserted: Inserted) {
+fn refresh(
+    tree: &Tree<'_, KernelEnv>,
+    device: &PciDev,
+    firmware: &Firmware,
+    target: &DeviceTarget,
+    inserted: Inserted,
+) {
     let view = registry().and_then(|registry| registry.peek(inserted.pe));
     if device.is_virtual_function() || !view.is_some_and(|view| view.flags.contains(PeFlags::RECOVERING)) {
         return;
     }
-    config.reinit();
-    let saved = config.first_words(device.is_bridge());
+    // One that firmware does not know stays as it is.
+    let _ = firmware.reinit(target);
+    let saved = saved(firmware, target, device);
     tree.lock().save_config(inserted.device, saved);
     mailbox::put_late(tree.id(), device.clone());
 }

@@ -9,7 +9,7 @@ use eeh_recovery::ResetPoll;
 use kernel::ffi::c_int;
 
 use crate::bindings::{self, pci_dn};
-use crate::firmware::Firmware;
+use crate::firmware::{self, Firmware};
 use crate::pci::PciDev;
 use crate::printk::pr_info;
 use crate::probe::{self, Place};
@@ -24,7 +24,7 @@ const CLASS_ISA_BRIDGE: u32 = 0x0601;
 ///
 /// Boot, an arch_initcall; may sleep.
 pub(crate) fn init() -> c_int {
-    let Ok(firmware) = Firmware::pseries() else {
+    let Ok(firmware) = firmware::rtas() else {
         pr_info!("EEH functionality not supported");
         return -bindings::EINVAL.cast_signed();
     };
@@ -47,7 +47,7 @@ pub(crate) fn init() -> c_int {
 
 /// What another kernel left running is stopped. C: the loop in `eeh_pseries_init`
 fn reset_all(firmware: &Firmware) {
-    let Firmware::PSeries(rtas) = firmware else { return };
+    let Some(rtas) = firmware.pseries() else { return };
     // SAFETY: boot: nobody adds or removes a PHB.
     for hose in unsafe { phb::hoses() } {
         // SAFETY: PHBs stay during boot, and their device tree nodes' descriptions.
@@ -153,7 +153,7 @@ fn place(device: &PciDev) -> Option<Place> {
     if device.physical_function().is_some() {
         return Some(Place { number: pe_of_vf(device.bdf()), parent });
     }
-    let Firmware::PSeries(rtas) = &platform()?.firmware else { return None };
+    let rtas = platform()?.firmware.pseries()?;
     // SAFETY: a PHB stays as long as its devices.
     let buid = unsafe { probe::hose(device)?.as_ref().buid } as u64;
     let number = rtas.probe(buid, device.bdf()).ok().flatten()?;
@@ -185,7 +185,7 @@ pub(crate) unsafe fn enable(description: NonNull<pci_dn>) {
     let Some(hose) = NonNull::new(hose).filter(|_| described && class >> 8 != CLASS_ISA_BRIDGE) else {
         return;
     };
-    let Some(Firmware::PSeries(rtas)) = platform().map(|platform| &platform.firmware) else { return };
+    let Some(rtas) = platform().and_then(|platform| platform.firmware.pseries()) else { return };
     // SAFETY: a PHB stays as long as its devices.
     let buid = unsafe { hose.as_ref().buid } as u64;
     // SAFETY: the caller's promise.

@@ -7,7 +7,6 @@ use kernel::alloc::KVec;
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::ffi::c_int;
 
-use crate::firmware::Firmware;
 use crate::pci::PciDev;
 use crate::rtas::KernelRtas;
 use crate::{bindings, platform};
@@ -24,7 +23,7 @@ const NO_MEMORY: FirmwareError = FirmwareError::Missing { call: "memory for PE n
 ///
 /// The worker.
 pub(crate) fn notify_resume(device: &PciDev) -> Result<(), FirmwareError> {
-    let Some(Firmware::PSeries(back)) = platform().map(|platform| &platform.firmware) else { return Ok(()) };
+    let Some(back) = platform().and_then(|platform| platform.firmware.pseries()) else { return Ok(()) };
     if let Some((physical, index)) = device.physical_function() {
         return allow(back, &physical, index..index.saturating_add(1), |function| {
             function.bdf() == device.bdf()

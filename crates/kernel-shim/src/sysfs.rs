@@ -212,11 +212,7 @@ unsafe extern "C" fn show_notify_resume(
 /// Whether a device's physical function lets firmware unfreeze its virtual ones.
 fn notifies(device: &PciDev) -> bool {
     let physical = device.physical().unwrap_or_else(|| device.clone());
-    // SAFETY: the device is held, and has its node for as long.
-    let node = unsafe { (*physical.as_device()).of_node };
-    let name = c"ibm,is-open-sriov-pf".as_ptr().cast();
-    // SAFETY: null, or a node that stays during the call.
-    !unsafe { bindings::of_get_property(node, name, ptr::null_mut()) }.is_null()
+    physical.has_property(c"ibm,is-open-sriov-pf")
 }
 
 /// Makes the files of a device that EEH knows. C: `eeh_sysfs_add_device`

@@ -21,6 +21,7 @@
 mod environment;
 mod firmware;
 mod inject;
+mod one_of;
 mod target;
 mod wait;
 
@@ -31,6 +32,7 @@ pub use firmware::{
     ConfigSpace, ConfigurePoll, ErrorLog, ErrorSource, ResetPoll, Severity, SlotControl, SlotState,
 };
 pub use inject::{InjectError, Injection};
+pub use one_of::OneOf;
 pub use target::{
     DeviceTarget, FirmwareError, FreezeState, NextError, PeTarget, PhbTarget, ResetKind, ResetPoint, Thaw,
     Width,

@@ -56,6 +56,26 @@ pub struct DeviceTarget {
     pub conventional: bool,
 }
 
+impl DeviceTarget {
+    /// A function of which nothing is known but where it is: enough to read what it has.
+    #[must_use]
+    pub const fn bare(phb: PhbTarget, bdf: Bdf) -> Self {
+        Self {
+            device: DeviceId::NONE,
+            phb,
+            bdf,
+            flags: DeviceFlags::empty(),
+            pcie_cap: 0,
+            aer_cap: 0,
+            af_cap: 0,
+            pcix_cap: 0,
+            reset_by_firmware: false,
+            link_active_reporting: false,
+            conventional: false,
+        }
+    }
+}
+
 /// Where a reset of a PE is applied. C: the decisions of `pnv_eeh_reset`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ResetPoint {

@@ -2,7 +2,7 @@
 //! Detection, and what C reads of PEs and devices. Any context.
 
 use ::eeh_pe::{Counter, DeviceFlags, PeFlags};
-use eeh_recovery::{Check, Context, check_failure_in, dev_check_failure_named};
+use eeh_recovery::{Check, Context, check_failure_in, dev_check_failure_named, mark_isolated};
 use kernel::ffi::{c_int, c_ulong, c_void};
 
 use super::like_c;
@@ -84,11 +84,15 @@ unsafe extern "C" fn eeh_dev_check_failure(edev: *mut eeh_dev) -> c_int {
 /// Any but NMI.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn eeh_pe_state_mark(pe: *mut eeh_pe, state: c_int) {
-    let bits = u16::try_from(state).unwrap_or(0);
-    mark(pe, PeFlags::from_bits_truncate(bits) & PeFlags::LINUX);
+    let flags = PeFlags::from_bits_truncate(u16::try_from(state).unwrap_or(0)) & PeFlags::LINUX;
+    let Some((registry, pe)) = registry().zip(token::pe(pe)) else { return };
+    if let Some(tree) = registry.tree(pe.tree()) {
+        tree.mark_subtree(pe, flags);
+    }
 }
 
-/// Marks a PE and all below it as frozen; whoever does that deals with it. C: `eeh_pe_mark_isolated`
+/// Isolates a PE, takes its devices and those below it offline, and has it recovered; a slot that was
+/// pulled is found to be empty by that. C: `eeh_pe_mark_isolated`
 ///
 /// # Safety
 ///
@@ -99,14 +103,9 @@ unsafe extern "C" fn eeh_pe_state_mark(pe: *mut eeh_pe, state: c_int) {
 /// Any but NMI.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn eeh_pe_mark_isolated(pe: *mut eeh_pe) {
-    mark(pe, PeFlags::ISOLATED);
-}
-
-fn mark(pe: *const eeh_pe, flags: PeFlags) {
-    let Some((registry, pe)) = registry().zip(token::pe(pe)) else { return };
-    if let Some(tree) = registry.tree(pe.tree()) {
-        tree.mark_subtree(pe, flags);
-    }
+    let Some((eeh, pe)) = state::eeh().zip(token::pe(pe)) else { return };
+    // Isolated already: whoever did it has queued it.
+    let _ = mark_isolated(&eeh.platform, &eeh.registry, pe);
 }
 
 /// A device's PE; null of what is gone. C: the same

@@ -18,6 +18,22 @@ pub enum InjectOn {
     DmaWrite,
 }
 
+impl InjectOn {
+    /// What a function number names: PAPR's `ioa-bus-error` and `OPAL_ERR_INJECT_FUNC_IOA_*` are the
+    /// same. I/O space is not modelled.
+    pub(crate) const fn by_function(function: u32) -> Option<Self> {
+        Some(match function {
+            0 | 1 => Self::MemRead,
+            4 | 5 => Self::ConfigRead,
+            6 | 7 => Self::MemWrite,
+            10 | 11 => Self::ConfigWrite,
+            12..=15 => Self::DmaRead,
+            16..=19 => Self::DmaWrite,
+            _ => return None,
+        })
+    }
+}
+
 /// An armed error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Injection {

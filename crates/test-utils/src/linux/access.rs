@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use eeh_pe::{Bdf, PeFlags};
 
-use super::SimLinux;
 use super::device::SimDevice;
 use super::phb::SimPhb;
+use super::{SimLinux, firmware};
 use crate::drivers::{ALL_ONES, DeviceIo};
 use crate::hw::Phb;
 use crate::topology::BarSpec;
@@ -35,12 +35,13 @@ impl SimLinux {
     /// A configuration read that nobody checks; all ones without an answer.
     #[must_use]
     pub fn raw_config_read(&self, phb: &SimPhb, bdf: Bdf, offset: u16, size: u8) -> u32 {
-        self.back_end().config_read(phb.firmware(), bdf, offset, size).unwrap_or(u32::MAX) & ones(size)
+        firmware::config_read(self.back_end(), phb.firmware(), bdf, offset, size).unwrap_or(u32::MAX)
+            & ones(size)
     }
 
     /// A configuration write that nobody checks.
     pub fn raw_config_write(&self, phb: &SimPhb, bdf: Bdf, offset: u16, size: u8, value: u32) {
-        self.back_end().config_write(phb.firmware(), bdf, offset, size, value);
+        firmware::config_write(self.back_end(), phb.firmware(), bdf, offset, size, value);
     }
 
     /// Whether EEH keeps everybody but itself out of the device's configuration space.

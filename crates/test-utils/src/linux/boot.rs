@@ -18,7 +18,7 @@ use super::SimLinux;
 use super::calls::Calls;
 use super::console::Console;
 use super::env::SimEnv;
-use super::firmware::{FirmwareKind, SimFirmware};
+use super::firmware::{self, FirmwareKind, SimFirmware};
 use super::mailbox::Mailboxes;
 use super::observer::SimObserver;
 use super::platform::{Interrupts, SimPhbs};
@@ -193,7 +193,11 @@ impl SimLinux {
         self.console().kernel(self.now(), &format_args!("Issue PHB reset ..."));
         for phb in &spec.phbs {
             let number = PhbNumber(phb.number);
-            let target = PhbTarget { tree: TreeId::NONE, number, firmware: self.back_end.phb_id(phb.number) };
+            let target = PhbTarget {
+                tree: TreeId::NONE,
+                number,
+                firmware: firmware::phb_id(&self.back_end, phb.number),
+            };
             let Some(back) = self.back_end.pseries() else {
                 let pe = PeTarget { pe: PeId::NONE, phb: target, number: PeNumber(0), kind: PeType::PHB };
                 let kind = ResetKind::Fundamental;

@@ -42,7 +42,7 @@ pub use console::{Console, Line};
 pub use crew::Crew;
 pub use device::{Buses, Identity, SimDevice};
 pub use env::{SimEnv, SpinLock};
-pub use firmware::{FirmwareKind, SimConfigure, SimFirmware, SimReset};
+pub use firmware::{FirmwareKind, SimFirmware};
 pub use hotplug::HotplugError;
 pub use mailbox::{Letter, Mailboxes, Started};
 pub use observer::{Listener, REMEMBERED, SimObserver, Tally};
@@ -50,6 +50,8 @@ pub use owner::Wish;
 pub use phb::SimPhb;
 pub use platform::SimPhbs;
 pub use work::CannotBreak;
+
+use eeh_pseries::PSeries;
 
 use crate::drivers::Temperament;
 use crate::hw::Machine;
@@ -90,8 +92,8 @@ impl SimLinux {
 
     /// The firmware of a pSeries machine.
     #[must_use]
-    pub const fn rtas(&self) -> Option<&Garbage> {
-        self.back_end.rtas()
+    pub fn rtas(&self) -> Option<&Garbage> {
+        self.back_end.pseries().map(PSeries::rtas)
     }
 
     /// The firmware of a PowerNV machine.

@@ -4,13 +4,14 @@
 use std::sync::{Arc, PoisonError};
 
 use eeh_pe::{Memory, PhbInfo, PhbNumber, TreeId, TreeStorage, Window, WindowKind};
+use eeh_powernv::PowerNv;
 use eeh_recovery::{DiagBuffer, PhbTarget, WorkerStorage};
 
-use super::SimLinux;
 use super::bind::Died;
 use super::env::SimEnv;
 use super::hotplug::HotplugError;
 use super::phb::SimPhb;
+use super::{SimLinux, firmware};
 use crate::topology::PhbSpec;
 
 impl SimLinux {
@@ -69,8 +70,12 @@ impl SimLinux {
             let kind = if spec.io { WindowKind::Io } else { WindowKind::Mem };
             *window = Some(Window { start: spec.start, end_inclusive: spec.last(), kind });
         }
-        let info =
-            PhbInfo { number: PhbNumber(number), firmware: self.back_end.phb_id(number), root_bus, windows };
+        let info = PhbInfo {
+            number: PhbNumber(number),
+            firmware: firmware::phb_id(&self.back_end, number),
+            root_bus,
+            windows,
+        };
         let tree = self.give_tree(info)?;
         let target = PhbTarget { tree, number: info.number, firmware: info.firmware };
         let phb = Arc::new(SimPhb::new(spec.clone(), target, root_bus));
@@ -79,7 +84,7 @@ impl SimLinux {
             return Ok(phb);
         }
         self.mailboxes.open(tree);
-        if let Some(phbs) = self.back_end.phbs() {
+        if let Some(phbs) = self.back_end.powernv().map(PowerNv::phbs) {
             phbs.set_tree(number, Some(tree));
         }
         self.new_trees.lock().unwrap_or_else(PoisonError::into_inner).push(tree);
@@ -130,7 +135,7 @@ impl SimLinux {
             lock.lose();
             return Err(HotplugError::Died);
         }
-        if let Some(phbs) = self.back_end.phbs() {
+        if let Some(phbs) = self.back_end.powernv().map(PowerNv::phbs) {
             phbs.set_tree(number, None);
         }
         self.phbs.write().unwrap_or_else(PoisonError::into_inner).remove(&number);

@@ -4,78 +4,19 @@
 use std::sync::Arc;
 
 use eeh_pe::{
-    Bdf, BridgeInfo, DeviceFlags, DeviceId, DeviceInfo, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType,
-    TreeGuard, TreeId, Window, WindowKind,
+    BridgeInfo, DeviceId, DeviceInfo, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType, TreeGuard, TreeId,
+    Window, WindowKind,
 };
 use eeh_powernv::quirks::restricts_config;
+use eeh_recovery::{DeviceTarget, capabilities, save_config};
 
-use super::SimLinux;
-use super::access::COMMAND;
 use super::device::SimDevice;
 use super::env::SimEnv;
 use super::phb::SimPhb;
+use super::{SimLinux, firmware};
 
-const CAP_PCIX: u32 = 0x07;
-const CAP_EXPRESS: u32 = 0x10;
-const CAP_AF: u32 = 0x13;
-const EXT_CAP_AER: u32 = 1;
 const CLASS_PCI_BRIDGE: u32 = 0x0604;
 const CLASS_ISA_BRIDGE: u32 = 0x0601;
-/// Bus mastering: a bridge needs it before anything behind it works.
-const MASTER: u32 = 4;
-
-/// Configuration space of one function, read as EEH's probe reads it.
-pub(super) struct Config<'a> {
-    pub(super) linux: &'a SimLinux,
-    pub(super) phb: &'a SimPhb,
-    pub(super) bdf: Bdf,
-}
-
-impl Config<'_> {
-    pub(super) fn read(&self, offset: u16, size: u8) -> u32 {
-        self.linux.raw_config_read(self.phb, self.bdf, offset, size)
-    }
-
-    fn byte(&self, offset: u16) -> u16 {
-        u16::from(self.read(offset, 1).to_le_bytes()[0])
-    }
-
-    /// C: `pnv_eeh_find_cap`
-    fn capability(&self, id: u32) -> u16 {
-        if self.read(6, 2) & 0x10 == 0 {
-            return 0;
-        }
-        let mut at = self.byte(0x34) & !3;
-        for _ in 0..48 {
-            match self.read(at, 1) {
-                _ if at < 0x40 => return 0,
-                0xff => return 0,
-                found if found == id => return at,
-                _ => at = self.byte(at + 1) & !3,
-            }
-        }
-        0
-    }
-
-    /// C: `pnv_eeh_find_ecap`
-    pub(super) fn extended(&self, id: u32) -> u16 {
-        let mut at = 0x100;
-        for _ in 0..480 {
-            let header = self.read(at, 4);
-            if header == 0 || header == u32::MAX {
-                return 0;
-            }
-            if header & 0xffff == id {
-                return at;
-            }
-            at = u16::try_from(header >> 20).unwrap_or(0) & !3;
-            if at < 0x100 {
-                return 0;
-            }
-        }
-        0
-    }
-}
 
 impl SimLinux {
     /// Makes a device known to EEH. It works without EEH if that cannot be, and the log says so.
@@ -93,7 +34,7 @@ impl SimLinux {
         // A virtual function's is given out when it is switched on.
         let given = || identity.physfn.and_then(|_| self.hardware(device.phb_number())?.pe_of(identity.bdf));
         let wired = spec.and_then(|f| f.pe).or_else(given);
-        let number = match self.back_end().probe(phb.firmware(), identity.bdf, wired) {
+        let number = match firmware::probe(self.back_end(), phb.firmware(), identity.bdf, wired) {
             Ok(Some(number)) => number,
             Ok(None) => return,
             Err(error) => {
@@ -111,14 +52,37 @@ impl SimLinux {
             }
             _ => number,
         };
-        let config = Config { linux: self, phb, bdf: identity.bdf };
-        let info = device_info(&config, device, spec.is_some_and(|f| f.reset_by_firmware));
-        match self.enter(phb, device, info, number, saved(&config, device.is_bridge())) {
+        let target = DeviceTarget::bare(*phb.target(), identity.bdf);
+        let info = self.device_info(&target, device, spec.is_some_and(|f| f.reset_by_firmware));
+        // As C has it: ones, when nobody answers.
+        let saved = save_config(self.back_end(), &target, device.is_bridge()).unwrap_or([u32::MAX; 16]);
+        match self.enter(phb, device, info, number, saved) {
             Ok(id) => self.map_addresses(phb, device, id),
             Err(error) => {
                 let text = format_args!("EEH: {device} works without EEH: {error}");
                 self.console().kernel(self.now(), &text);
             }
+        }
+    }
+
+    fn device_info(&self, target: &DeviceTarget, device: &SimDevice, reset_by_firmware: bool) -> DeviceInfo {
+        let identity = device.identity();
+        let found = capabilities(self.back_end(), target, identity.class >> 8 == CLASS_PCI_BRIDGE);
+        DeviceInfo {
+            bdf: identity.bdf,
+            vendor: identity.vendor,
+            device: identity.device,
+            class: identity.class,
+            pcie_cap: found.pcie,
+            aer_cap: found.aer,
+            af_cap: found.af,
+            pcix_cap: found.pcix,
+            flags: found.flags,
+            bridge: identity.buses.map(|b| BridgeInfo { secondary: b.secondary, subordinate: b.subordinate }),
+            reset_by_firmware,
+            link_active_reporting: found.link_active_reporting,
+            conventional: found.pcie == 0,
+            physfn: identity.physfn,
         }
     }
 
@@ -193,50 +157,4 @@ fn mark_pe(guard: &TreeGuard<'_, SimEnv>, pe: PeId, info: &DeviceInfo) {
     if restricts_config(info.vendor, info.device) {
         hold.set(PeFlags::CFG_RESTRICTED);
     }
-}
-
-fn device_info(config: &Config<'_>, device: &SimDevice, reset_by_firmware: bool) -> DeviceInfo {
-    let identity = device.identity();
-    let pcie_cap = config.capability(CAP_EXPRESS);
-    let mut flags = DeviceFlags::empty();
-    let mut link_active_reporting = false;
-    if identity.class >> 8 == CLASS_PCI_BRIDGE {
-        flags |= DeviceFlags::BRIDGE;
-        if pcie_cap != 0 {
-            flags |= match (config.read(pcie_cap + 2, 2) >> 4) & 0xf {
-                4 => DeviceFlags::ROOT_PORT,
-                6 => DeviceFlags::DS_PORT,
-                _ => DeviceFlags::empty(),
-            };
-            link_active_reporting = config.read(pcie_cap + 0x0c, 4) & 1 << 20 != 0;
-        }
-    }
-    DeviceInfo {
-        bdf: identity.bdf,
-        vendor: identity.vendor,
-        device: identity.device,
-        class: identity.class,
-        pcie_cap,
-        aer_cap: if pcie_cap == 0 { 0 } else { config.extended(EXT_CAP_AER) },
-        af_cap: config.capability(CAP_AF),
-        pcix_cap: config.capability(CAP_PCIX),
-        flags,
-        bridge: identity.buses.map(|b| BridgeInfo { secondary: b.secondary, subordinate: b.subordinate }),
-        reset_by_firmware,
-        link_active_reporting,
-        conventional: pcie_cap == 0,
-        physfn: identity.physfn,
-    }
-}
-
-/// The first 16 words of configuration space. C: `eeh_save_bars`
-fn saved(config: &Config<'_>, bridge: bool) -> [u32; 16] {
-    let mut words = [0; 16];
-    for (word, offset) in words.iter_mut().zip((0..).step_by(4)) {
-        *word = config.read(offset, 4);
-        if bridge && offset == COMMAND {
-            *word |= MASTER;
-        }
-    }
-    words
 }

@@ -5,16 +5,15 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, VfInfo};
-use eeh_recovery::JobAnswer;
+use eeh_recovery::{DeviceTarget, JobAnswer, extended_capability};
 
 use super::SimLinux;
 use super::bind::Died;
 use super::device::{Identity, SimDevice};
 use super::hotplug::HotplugError;
 use super::phb::SimPhb;
-use super::probe::Config;
 
-const EXT_CAP_SRIOV: u32 = 0x10;
+const EXT_CAP_SRIOV: u16 = 0x10;
 const CONTROL: u16 = 0x08;
 const TOTAL: u16 = 0x0e;
 const NUM: u16 = 0x10;
@@ -32,18 +31,21 @@ const CONFIGURES: Duration = Duration::from_millis(100);
 
 /// A physical function's capability.
 struct Sriov<'a> {
-    config: Config<'a>,
+    linux: &'a SimLinux,
+    phb: &'a SimPhb,
+    bdf: Bdf,
     at: u16,
 }
 
 impl Sriov<'_> {
     fn half(&self, offset: u16) -> u16 {
-        let [low, high, ..] = self.config.read(self.at + offset, 2).to_le_bytes();
+        let value = self.linux.raw_config_read(self.phb, self.bdf, self.at + offset, 2);
+        let [low, high, ..] = value.to_le_bytes();
         u16::from_le_bytes([low, high])
     }
 
     fn write(&self, offset: u16, value: u32) {
-        self.config.linux.raw_config_write(self.config.phb, self.config.bdf, self.at + offset, 2, value);
+        self.linux.raw_config_write(self.phb, self.bdf, self.at + offset, 2, value);
     }
 
     fn set(&self, count: u16) {
@@ -54,16 +56,17 @@ impl Sriov<'_> {
 
     /// Where function `n` is.
     fn vf_at(&self, n: u16) -> Bdf {
-        let first = self.config.bdf.0.wrapping_add(self.half(OFFSET));
+        let first = self.bdf.0.wrapping_add(self.half(OFFSET));
         Bdf(first.wrapping_add(n.wrapping_mul(self.half(STRIDE))))
     }
 }
 
 impl SimLinux {
     fn sriov<'a>(&'a self, phb: &'a SimPhb, device: &SimDevice) -> Option<Sriov<'a>> {
-        let config = Config { linux: self, phb, bdf: device.bdf() };
-        let at = config.extended(EXT_CAP_SRIOV);
-        (at != 0 && device.identity().physfn.is_none()).then_some(Sriov { config, at })
+        let target = DeviceTarget::bare(*phb.target(), device.bdf());
+        let at = extended_capability(self.back_end(), &target, EXT_CAP_SRIOV);
+        let found = at != 0 && device.identity().physfn.is_none();
+        found.then_some(Sriov { linux: self, phb, bdf: target.bdf, at })
     }
 
     /// `echo N > sriov_numvfs`: the driver configures its functions under its `device_lock`, and within

@@ -11,24 +11,11 @@ use crate::topology::PhbKind;
 /// Where a configuration address has the RID (IBM's bits 4 to 19).
 const RID_SHIFT: u32 = 44;
 
-/// The access that an `OPAL_ERR_INJECT_FUNC_IOA_*` number names. I/O space is not modelled.
-const fn access(function: u32) -> Option<InjectOn> {
-    Some(match function {
-        0 | 1 => InjectOn::MemRead,
-        4 | 5 => InjectOn::ConfigRead,
-        6 | 7 => InjectOn::MemWrite,
-        10 | 11 => InjectOn::ConfigWrite,
-        12..=15 => InjectOn::DmaRead,
-        16..=19 => InjectOn::DmaWrite,
-        _ => return None,
-    })
-}
-
 impl Call<'_> {
     /// Arms an error that the next matching access meets. skiboot's PHB4 and PHB5 have it for
     /// configuration space only.
     pub(super) fn err_inject(&self, pe: u32, kind: u32, function: u32, address: u64, mask: u64) -> i64 {
-        let Some(on) = access(function).filter(|_| kind <= 1) else { return rc::PARAMETER };
+        let Some(on) = InjectOn::by_function(function).filter(|_| kind <= 1) else { return rc::PARAMETER };
         // The last PE is reserved.
         if pe.saturating_add(1) >= self.phb.pe_count() {
             return rc::PARAMETER;

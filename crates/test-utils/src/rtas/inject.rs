@@ -27,19 +27,6 @@ pub(super) struct Sessions {
     last: u32,
 }
 
-/// The access that a function of `ioa-bus-error` names. I/O space is not modelled.
-const fn access(function: u32) -> Option<InjectOn> {
-    Some(match function {
-        0 | 1 => InjectOn::MemRead,
-        4 | 5 => InjectOn::ConfigRead,
-        6 | 7 => InjectOn::MemWrite,
-        10 | 11 => InjectOn::ConfigWrite,
-        12..=15 => InjectOn::DmaRead,
-        16..=19 => InjectOn::DmaWrite,
-        _ => return None,
-    })
-}
-
 const fn wide(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64
 }
@@ -88,7 +75,7 @@ impl Firmware {
             }
             _ => return rc::PARAMETER,
         };
-        let Some(on) = access(function) else { return rc::PARAMETER };
+        let Some(on) = InjectOn::by_function(function) else { return rc::PARAMETER };
         self.of_pe(Address { buid, config_addr }, |c, pe| {
             let (address, mask) = match on {
                 InjectOn::ConfigRead | InjectOn::ConfigWrite => (0, 0),
