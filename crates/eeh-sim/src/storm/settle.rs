@@ -51,7 +51,8 @@ pub(super) fn join(field: &Field<'_>, threads: Vec<ScopedJoinHandle<'_, ()>>) {
     }
 }
 
-/// Waits until no worker and no helper has anything to do.
+/// Waits until no worker and no helper has anything to do, also of those that the host has not let run
+/// since they were woken.
 pub(super) fn quiet(field: &Field<'_>) -> Vec<String> {
     let begin = Instant::now();
     let mut still = Instant::now();
@@ -60,7 +61,7 @@ pub(super) fn quiet(field: &Field<'_>) -> Vec<String> {
         watch(field);
         thread::sleep(Duration::from_millis(5));
         let now = field.pool.activity();
-        if now != last || now.0 != 0 {
+        if now != last || now.0 != 0 || !field.linux.mailboxes().are_empty() {
             last = now;
             still = Instant::now();
         }
@@ -73,10 +74,19 @@ pub(super) fn quiet(field: &Field<'_>) -> Vec<String> {
     Vec::new()
 }
 
+/// Reads from every device: nobody else may have done so since it froze, and a partition has no
+/// interrupt that tells of it.
+fn look_at_all(field: &Field<'_>) {
+    for device in field.linux.phbs().iter().flat_map(|phb| phb.devices()) {
+        let _ = field.linux.config_read(&device, 0, 4);
+    }
+}
+
 /// What is there must work.
 pub(super) fn survivors(field: &Field<'_>) -> Vec<String> {
     let mut wrong = quiet(field);
     bind_all(field);
+    look_at_all(field);
     wrong.extend(quiet(field));
     wrong.extend(check(field, "after the storm"));
     wrong
@@ -114,6 +124,7 @@ where
         }
     }
     bind_all(field);
+    look_at_all(field);
     wrong.extend(quiet(field));
     wrong.extend(check(field, "with everything back"));
     for spec in &field.specs {

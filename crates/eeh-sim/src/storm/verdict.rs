@@ -62,7 +62,11 @@ pub(super) fn check_devices(linux: &SimLinux, when: &str) -> Vec<String> {
         if hardware.is_fenced() {
             wrong.push(format!("PHB {number:04x} is fenced {when}"));
         }
-        let frozen = (0..hardware.pe_count()).filter(|pe| hardware.stopped(*pe).any());
+        // Without a device nobody notices, on a partition: there no interrupt tells of it.
+        let devices = phb.devices();
+        let known = |pe| devices.iter().any(|device| hardware.pe_of(device.bdf()) == Some(pe));
+        let frozen = (0..hardware.pe_count())
+            .filter(|pe| hardware.stopped(*pe).any() && (linux.rtas().is_none() || known(*pe)));
         wrong.extend(frozen.map(|pe| format!("PHB {number:04x}: PE {pe:x} is frozen {when}")));
         let (asserted, released) = hardware.wire().pairs();
         if asserted != released {

@@ -88,6 +88,7 @@ where
             }
         }
     }
+    linux.mailboxes().close(id);
     pool.busy.fetch_sub(1, Ordering::AcqRel);
 }
 
