@@ -338,14 +338,12 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// recovery.
     pub(super) fn tell_call(&self, recovery: Option<RecoveryId>, error: FirmwareError, now: Time) {
         if matches!(error, FirmwareError::Garbage { .. }) {
-            let mut told = self.nonsense.get();
+            let told = self.nonsense.get();
             if told.contains(&Some((recovery, error))) {
                 return;
             }
-            told.rotate_right(1);
-            let [newest, ..] = &mut told;
-            *newest = Some((recovery, error));
-            self.nonsense.set(told);
+            let [a, b, c, _] = told;
+            self.nonsense.set([Some((recovery, error)), a, b, c]);
         }
         let what = What::Firmware(FirmwareEvent::CallFailed(error));
         self.tell_of(recovery, Subject::Phb, what, now);
