@@ -94,7 +94,9 @@ fuzz_target!(|data: &[u8]| {
     let severity = if flags & 4 != 0 { Severity::Permanent } else { Severity::Temporary };
 
     let mut buffer = vec![0xee; room];
-    let answer = firmware.capture(&pe, severity, &mut buffer);
+    // What the driver adds is as much input as what firmware answers.
+    let driver = &log[..log.len() / 2];
+    let answer = firmware.capture(&pe, severity, driver, &mut buffer);
     let limit = firmware.log_size().min(room);
     assert!(buffer[limit..].iter().all(|byte| *byte == 0xee), "written behind the log");
     if let Ok(length) = answer {

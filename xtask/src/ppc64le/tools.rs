@@ -11,7 +11,7 @@ use crate::kernel::fetch::installed;
 
 const LINKER: &str = "powerpc64le-linux-gnu-gcc";
 const QEMU: &str = "qemu-ppc64le";
-const PACKAGES: [&str; 2] = ["gcc-powerpc64le-linux-gnu", "qemu-user"];
+const PACKAGES: [&str; 3] = ["gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross", "qemu-user"];
 
 /// Where they are.
 pub(super) struct Tools {
@@ -48,13 +48,14 @@ impl Tools {
         cargo.env(format!("{KEY}_LINKER"), program(LINKER));
         cargo.env(format!("{KEY}_RUNNER"), format!("{} -L {}", program(QEMU), libraries.display()));
         if self.root.is_some() {
-            let bin = root.join("usr/bin");
-            cargo.env(
-                "RUSTFLAGS",
-                format!("-Clink-arg=--sysroot={0} -Clink-arg=-B{1}", root.display(), bin.display()),
-            );
+            let (root, bin, lib) = (root.display(), root.join("usr/bin"), libraries.join("lib"));
+            let (bin, lib) = (bin.display(), lib.display());
+            let flags =
+                [format!("--sysroot={root}"), format!("-B{bin}"), format!("-B{lib}/"), format!("-L{lib}")];
+            let flags: Vec<String> = flags.iter().map(|flag| format!("-Clink-arg={flag}")).collect();
+            cargo.env("RUSTFLAGS", flags.join(" "));
             // The linker's own libraries.
-            cargo.env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"));
+            cargo.env("LD_LIBRARY_PATH", libraries.join("../lib/x86_64-linux-gnu"));
         }
     }
 }
