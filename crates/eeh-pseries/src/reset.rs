@@ -29,6 +29,8 @@ pub struct Reset {
     pe: Address,
     kind: ResetKind,
     patience: Patience,
+    /// Until when the PE may be unavailable when it is called, once it was.
+    limit: Option<Time>,
     step: Step,
 }
 
@@ -36,12 +38,12 @@ pub struct Reset {
 enum Step {
     /// Nothing was called yet.
     Idle,
-    /// Firmware was busy activating, and wants to be called again at this time.
-    Activating(Time),
+    /// Firmware could not activate it yet, and is called again at this time.
+    Activating(Time, Wait),
     /// Active until this time.
     Held(Time),
-    /// Firmware was busy deactivating, and wants to be called again at this time.
-    Deactivating(Time),
+    /// Firmware could not deactivate it yet, and is called again at this time.
+    Deactivating(Time, Wait),
     /// Left alone until this time.
     Settling(Time),
     /// The state is looked at at `at`, and for the last time at `limit`.
@@ -72,19 +74,19 @@ impl Reset {
             Some(pe) => (pe, Step::Idle),
             None => (Address { buid: 0, config_addr: 0 }, Step::Over(Err(NO_PHB))),
         };
-        Self { pe, kind, patience: Patience::new(), step }
+        Self { pe, kind, patience: Patience::new(), limit: None, step }
     }
 
     pub(crate) fn poll<R: Rtas>(&mut self, back: &PSeries<R>, now: Time) -> ResetPoll {
         match self.step {
-            Step::Activating(until) | Step::Deactivating(until) if now < until => wait(until, Wait::RtasBusy),
-            Step::Idle | Step::Activating(_) => self.activate(back, now),
+            Step::Activating(until, why) | Step::Deactivating(until, why) if now < until => wait(until, why),
+            Step::Idle | Step::Activating(..) => self.activate(back, now),
             Step::Held(until) if now < until => wait(until, Wait::ResetHold),
             Step::Held(_) => {
                 self.patience = Patience::new();
                 self.deactivate(back, now)
             }
-            Step::Deactivating(_) => self.deactivate(back, now),
+            Step::Deactivating(..) => self.deactivate(back, now),
             Step::Settling(until) if now < until => wait(until, Wait::PeSettle),
             Step::Settling(_) => self.look(back, now, now.after(STATE_LIMIT)),
             Step::Looking { at, .. } if now < at => wait(at, Wait::FirmwareUnavailable),
@@ -110,17 +112,35 @@ impl Reset {
             Status::Busy(asked) => match self.patience.wait(asked) {
                 Some(pause) => {
                     let until = now.after(pause);
-                    self.step = Step::Activating(until);
+                    self.step = Step::Activating(until, Wait::RtasBusy);
                     wait(until, Wait::RtasBusy)
                 }
                 None => self.give_back(back, SET_SLOT_RESET.unfinished()),
             },
-            Status::Failed(error) => self.give_back(back, error),
+            Status::Failed(error) => match self.away(back, status, now) {
+                Some(until) => {
+                    self.step = Step::Activating(until, Wait::FirmwareUnavailable);
+                    wait(until, Wait::FirmwareUnavailable)
+                }
+                None => self.give_back(back, error),
+            },
         }
     }
 
+    /// When a PE that is unavailable for a while, as after a fence of its PHB, is to be called again: its
+    /// reset is neither refused nor over. `None`: `status` means something else, or it takes too long.
+    fn away<R: Rtas>(&mut self, back: &PSeries<R>, status: i32, now: Time) -> Option<Time> {
+        if status != rc::UNEXPECTED_STATE {
+            return None;
+        }
+        let Ok((FreezeState::Unavailable { wait: asked }, _)) = back.query(self.pe) else { return None };
+        let limit = *self.limit.get_or_insert(now.after(STATE_LIMIT));
+        (now < limit).then(|| now.after(asked).min(limit))
+    }
+
     fn deactivate<R: Rtas>(&mut self, back: &PSeries<R>, now: Time) -> ResetPoll {
-        match SET_SLOT_RESET.sort(self.call(back, reset::DEACTIVATE)) {
+        let status = self.call(back, reset::DEACTIVATE);
+        match SET_SLOT_RESET.sort(status) {
             Status::Done => {
                 let until = now.after(SETTLE);
                 self.step = Step::Settling(until);
@@ -129,12 +149,18 @@ impl Reset {
             Status::Busy(asked) => match self.patience.wait(asked) {
                 Some(pause) => {
                     let until = now.after(pause);
-                    self.step = Step::Deactivating(until);
+                    self.step = Step::Deactivating(until, Wait::RtasBusy);
                     wait(until, Wait::RtasBusy)
                 }
                 None => self.over(Err(SET_SLOT_RESET.unfinished())),
             },
-            Status::Failed(error) => self.over(Err(error)),
+            Status::Failed(error) => match self.away(back, status, now) {
+                Some(until) => {
+                    self.step = Step::Deactivating(until, Wait::FirmwareUnavailable);
+                    wait(until, Wait::FirmwareUnavailable)
+                }
+                None => self.over(Err(error)),
+            },
         }
     }
 
@@ -175,7 +201,7 @@ impl Reset {
     /// Deactivates what is active or was asked to be.
     pub(crate) fn abandon<R: Rtas>(&mut self, back: &PSeries<R>) {
         match self.step {
-            Step::Activating(_) | Step::Held(_) | Step::Deactivating(_) => {
+            Step::Activating(..) | Step::Held(_) | Step::Deactivating(..) => {
                 let _ = self.give_back(back, SET_SLOT_RESET.unfinished());
             }
             Step::Idle | Step::Settling(_) | Step::Looking { .. } => {

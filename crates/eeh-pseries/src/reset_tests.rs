@@ -83,7 +83,8 @@ fn a_refused_activation_fails_and_is_released_once() {
     for status in NOT_SUCCESS {
         let slot = Slot::scripted(2, &[status, 0]);
         assert!(matches!(run(&slot, ResetKind::Hot), (ResetPoll::Failed(_), waits) if waits.is_empty()));
-        assert_eq!(*slot.calls.borrow(), [HOT, OFF]);
+        let looked: &[Called] = if status == -7 { &[HOT, Called::State, OFF] } else { &[HOT, OFF] };
+        assert_eq!(*slot.calls.borrow(), looked);
     }
     let slot = Slot::new(5);
     assert_eq!(run(&slot, ResetKind::Hot).0, ResetPoll::Failed(SET_SLOT_RESET.failed(-7)));
@@ -94,8 +95,42 @@ fn a_refused_release_fails_and_is_not_tried_again() {
     for status in NOT_SUCCESS {
         let slot = Slot::scripted(2, &[0, status]);
         assert!(matches!(run(&slot, ResetKind::Hot).0, ResetPoll::Failed(_)));
-        assert_eq!(*slot.calls.borrow(), [HOT, OFF]);
+        let looked: &[Called] = if status == -7 { &[HOT, OFF, Called::State] } else { &[HOT, OFF] };
+        assert_eq!(*slot.calls.borrow(), looked);
     }
+}
+
+const AWAY: (u64, Wait) = (3000, Wait::FirmwareUnavailable);
+
+#[test]
+fn a_pe_that_is_away_when_it_is_to_be_reset_is_reset_when_it_is_back() {
+    let slot = Slot::new(2);
+    slot.fenced.set(2);
+    assert_eq!(run(&slot, ResetKind::Hot), (ResetPoll::Done, vec![AWAY, AWAY, HELD, SETTLED]));
+    assert_eq!(slot.state.get(), 0);
+}
+
+#[test]
+fn a_pe_that_goes_away_in_its_reset_is_released_when_it_is_back() {
+    let slot = Slot::new(2);
+    let back = back(&slot);
+    let mut attempt = back.begin_reset(&pe(), &ResetPoint::RootBus, ResetKind::Hot);
+    assert_eq!(back.poll_reset(&mut attempt, at(0)), wait(at(100), Wait::ResetHold));
+    slot.fenced.set(1);
+    assert_eq!(back.poll_reset(&mut attempt, at(100)), wait(at(3100), Wait::FirmwareUnavailable));
+    assert_eq!(back.poll_reset(&mut attempt, at(2000)), wait(at(3100), Wait::FirmwareUnavailable));
+    assert_eq!(back.poll_reset(&mut attempt, at(3100)), wait(at(4600), Wait::PeSettle));
+    assert_eq!(back.poll_reset(&mut attempt, at(4600)), ResetPoll::Done);
+    assert_eq!(slot.state.get(), 0, "the reset is left active");
+}
+
+#[test]
+fn a_pe_that_stays_away_is_not_waited_for_for_ever() {
+    let slot = Slot::new(2);
+    slot.fenced.set(u32::MAX);
+    let (end, waits) = run(&slot, ResetKind::Hot);
+    assert_eq!(end, ResetPoll::Failed(SET_SLOT_RESET.failed(-7)));
+    assert_eq!(waits.iter().map(|(ms, _)| ms).sum::<u64>(), 60_000);
 }
 
 #[test]

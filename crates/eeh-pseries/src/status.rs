@@ -15,6 +15,8 @@ pub(crate) mod rc {
     pub(crate) const PARAMETER: i32 = -3;
     /// Of `ibm,open-errinjct`: error injection is not enabled.
     pub(crate) const NOT_ENABLED: i32 = -5;
+    /// Not in this state of the PE.
+    pub(crate) const UNEXPECTED_STATE: i32 = -7;
     /// Of `ibm,set-slot-reset`: no fundamental reset for this address.
     pub(crate) const NO_FUNDAMENTAL: i32 = -8;
     /// Of `ibm,slot-error-detail`: nothing to tell.

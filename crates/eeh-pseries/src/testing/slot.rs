@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     pub(crate) state: Cell<u32>,
     /// How often the PE says that it is away after a reset, for 500 ms each time.
     pub(crate) away: Cell<u32>,
+    /// How often it says that it is away in any state, for 3 s each time, and refuses whatever is asked.
+    pub(crate) fenced: Cell<u32>,
     /// Whether there is a fundamental reset for it, and the status when there is not.
     pub(crate) no_fundamental: Cell<i32>,
     /// What a configuration answers.
@@ -83,6 +85,9 @@ impl Rtas for Slot {
         if let Some(status) = self.note(pe, Called::Reset(function)) {
             return status;
         }
+        if self.fenced.get() > 0 {
+            return -7;
+        }
         if function == reset::FUNDAMENTAL && self.no_fundamental.get() != 0 {
             return self.no_fundamental.get();
         }
@@ -101,6 +106,11 @@ impl Rtas for Slot {
             return status;
         }
         *out = SlotResetState { state: self.state.get(), capabilities: 1, unavailable_ms: 0 };
+        if let Some(left) = self.fenced.get().checked_sub(1) {
+            self.fenced.set(left);
+            *out = SlotResetState { state: 5, capabilities: 0, unavailable_ms: 3000 };
+            return 0;
+        }
         if let Some(left) = self.away.get().checked_sub(1).filter(|_| out.state == 0) {
             self.away.set(left);
             *out = SlotResetState { state: 5, capabilities: 0, unavailable_ms: 500 };
