@@ -16,7 +16,7 @@ use eeh_recovery::{
 };
 use test_utils::hw::{Machine, Phb, SimClock, VirtualClock};
 use test_utils::opal::{Firmware, Version};
-use test_utils::topology::Topology;
+use test_utils::topology::{MachineSpec, Topology};
 
 /// PHB 0: an NVMe below the root port. PHB 2: a switch; its first downstream port, and the NVMe there.
 const NVME: (u32, Bdf, u32) = (0, Bdf(0x0100), 0x1fd);
@@ -50,9 +50,14 @@ struct Rig {
 
 impl Rig {
     fn new(version: Version) -> Self {
+        Self::with(version, |_| {})
+    }
+
+    fn with(version: Version, change: impl FnOnce(&mut MachineSpec)) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/powernv10");
         let clock = Arc::new(VirtualClock::new());
-        let spec = Topology::load(path).unwrap();
+        let mut spec = Topology::load(path).unwrap();
+        change(&mut spec);
         let machine = Arc::new(Machine::new(&spec, Arc::clone(&clock) as Arc<dyn SimClock>));
         let back = PowerNv::new(Firmware::new(Arc::clone(&machine), version), Table(Arc::clone(&machine)));
         Self { clock, machine, back }
@@ -184,6 +189,21 @@ fn a_fundamental_reset_below_a_switch_port_is_firmwares() {
         assert_eq!(end, ResetPoll::Done, "{waits:?}");
         assert!(waits.iter().all(|wait| wait.0 == Wait::OpalPoll));
         assert_eq!(rig.resets(LEAF), 1);
+    }
+}
+
+#[test]
+fn a_fundamental_reset_where_no_power_is_switched_is_the_ports_own() {
+    for version in both() {
+        let rig = Rig::with(version, |spec| {
+            let phb = spec.phbs.iter_mut().find(|phb| phb.number == LEAF.0).unwrap();
+            let port = phb.functions.iter_mut().find(|function| function.bdf == PORT).unwrap();
+            // Power Controller Present, of the Slot Capabilities.
+            port.config[0x90 + 0x14] &= !2;
+        });
+        let (end, waits) = rig.reset(&pe(LEAF), &ResetPoint::Bridge(port()), ResetKind::Fundamental);
+        assert_eq!(end, ResetPoll::Done, "{waits:?}");
+        assert_eq!(rig.resets(LEAF), 1, "firmware says that it was reset, and it was not");
     }
 }
 

@@ -21,6 +21,13 @@ pub const HOLD: Duration = Duration::from_millis(2);
 /// go down has left for Detect by then (PCIe 6.0 6.6.1), and coming up is no error. C: 1.8 s
 pub const LINK_DOWN: Duration = Duration::from_millis(20);
 
+/// PCI_EXP_FLAGS, PCI_EXP_FLAGS_SLOT
+const EXPRESS_FLAGS: u16 = 0x02;
+const SLOT: u32 = 0x0100;
+/// PCI_EXP_SLTCAP, PCI_EXP_SLTCAP_PCP
+const SLOT_CAPABILITIES: u16 = 0x14;
+const POWER_CONTROLLER: u32 = 2;
+
 /// PCI_BRIDGE_CONTROL
 const CONTROL: u16 = 0x3e;
 /// PCI_BRIDGE_CTL_BUS_RESET
@@ -33,7 +40,9 @@ const SURPRISE_DOWN: u32 = 0x20;
 /// The way for a bridge.
 ///
 /// - A root port is firmware's, whatever the caller calls it.
-/// - Fundamental: by firmware where it offers that for the slot, else the bus reset must do, as in C.
+/// - Fundamental: by firmware where it offers that for the slot and the port switches its power, else the
+///   bus reset must do. (skiboot's is nothing but the power: without a controller it only remembers to
+///   have switched it and answers success. C takes that for a reset.)
 /// - Hot: always the bridge's own register, 4 s faster than skiboot's slot (250 ms hold, 1.8 s
 ///   settling, link polling), with the same signal on the wire. C asks firmware first.
 pub(super) fn choose(phb: u64, bridge: DeviceTarget, kind: ResetKind) -> Way {
@@ -46,6 +55,23 @@ pub(super) fn choose(phb: u64, bridge: DeviceTarget, kind: ResetKind) -> Way {
         }
         ResetKind::Fundamental | ResetKind::Hot => Way::Bridge(BridgeReset::new(bridge)),
     }
+}
+
+/// Whether firmware offers to reset the slot.
+pub(super) fn is_firmwares(bridge: &DeviceTarget, kind: ResetKind) -> bool {
+    let root = bridge.flags.contains(DeviceFlags::ROOT_PORT);
+    kind == ResetKind::Fundamental && bridge.reset_by_firmware && !root
+}
+
+/// Whether the port has a slot with a power controller (PCIe 6.0 7.5.3.2, 7.5.3.9).
+pub(super) fn switches_power(config: &impl ConfigSpace, bridge: &DeviceTarget) -> bool {
+    let read = |offset: u16, width| {
+        let value = config.read(bridge, bridge.pcie_cap.saturating_add(offset), width).ok();
+        value.filter(|value| *value != all_ones(width)).unwrap_or(0)
+    };
+    bridge.pcie_cap != 0
+        && read(EXPRESS_FLAGS, Width::Half) & SLOT != 0
+        && read(SLOT_CAPABILITIES, Width::Word) & POWER_CONTROLLER != 0
 }
 
 /// A secondary bus reset in configuration space.

@@ -6,7 +6,7 @@
 //! | the PHB                                  | OPAL, complete               | `phb`      |
 //! | below the root port                      | OPAL, hot or fundamental     | `root`     |
 //! | below another bridge                     | the bridge's own register    | `bridge`   |
-//! | the same, fundamental, where offered     | OPAL, the bridge's slot      | `bridge`   |
+//! | the same, fundamental, where power is switched | OPAL, the bridge's slot | `bridge`   |
 //! | a virtual function                       | its own registers            | `vf`       |
 //!
 //! An attempt asserts once, and releases once whatever becomes of it: a refused assertion, a failed
@@ -49,6 +49,8 @@ enum Way {
     Firmware(FirmwareReset),
     Bridge(BridgeReset),
     Function(FunctionReset),
+    /// A fundamental reset by firmware, if the bridge switches its slot's power.
+    Slot(DeviceTarget),
     /// Nothing was asserted.
     Refused(FirmwareError),
 }
@@ -79,6 +81,7 @@ impl Reset {
         let way = match *point {
             _ if whole => Way::Firmware(phb::complete(phb)),
             ResetPoint::Phb | ResetPoint::RootBus => Way::Firmware(root::reset(phb, kind)),
+            ResetPoint::Bridge(device) if bridge::is_firmwares(&device, kind) => Way::Slot(device),
             ResetPoint::Bridge(device) => bridge::choose(phb, device, kind),
             ResetPoint::Function(device) => Way::Function(FunctionReset::new(device)),
             ResetPoint::Unknown => Way::Refused(NO_BRIDGE),
@@ -92,10 +95,16 @@ impl Reset {
         {
             self.way = Way::Refused(error);
         }
+        if let Way::Slot(device) = self.way {
+            let powered = bridge::switches_power(back, &device);
+            let kind = if powered { ResetKind::Fundamental } else { ResetKind::Hot };
+            self.way = bridge::choose(device.phb.firmware, device, kind);
+        }
         match &mut self.way {
             Way::Firmware(reset) => reset.poll(&back.opal, now),
             Way::Bridge(reset) => reset.poll(back, now),
             Way::Function(reset) => reset.poll(back, now),
+            Way::Slot(_) => ResetPoll::Failed(NO_BRIDGE),
             Way::Refused(error) => ResetPoll::Failed(*error),
         }
     }
@@ -105,6 +114,7 @@ impl Reset {
             Way::Firmware(reset) => reset.abandon(&back.opal),
             Way::Bridge(reset) => reset.abandon(back),
             Way::Function(reset) => reset.abandon(),
+            Way::Slot(_) => self.way = Way::Refused(given_up(name::RESET)),
             Way::Refused(_) => {}
         }
         self.disarm = None;
