@@ -116,12 +116,11 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         let mut flags = PeFlags::empty();
         if let Some(parent) = parent {
             let above = self.pin_owner(parent)?;
-            flags |=
-                mutant!(eeh_mutant = "child_is_born_healthy", above & PeFlags::INHERITED, PeFlags::empty());
+            flags |= mutant!(eeh_mutant = "child_is_born_healthy", passed_on(above), PeFlags::empty());
         }
         let predecessor = self.predecessor(number);
         if let Some(old) = predecessor.and_then(|index| self.pe_slot(index)) {
-            flags |= PeFlags::from_bits_retain(old.word.load().flags()) & PeFlags::INHERITED;
+            flags |= passed_on(PeFlags::from_bits_retain(old.word.load().flags()));
         }
         let budget = predecessor.and_then(|i| self.inner.pes.get(i)).map_or(Budget::default(), |l| l.budget);
         let owner = parent.and_then(|p| self.pe_name(p));
@@ -247,4 +246,12 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         self.inner.next_birth = born.saturating_add(1);
         born
     }
+}
+
+/// What a PE passes on to those born below it or in its place. Where configuration space is restricted,
+/// CFG_BLOCKED comes and goes with ISOLATED, of that PE only; in a reset all have it.
+fn passed_on(flags: PeFlags) -> PeFlags {
+    let own = flags.contains(PeFlags::CFG_RESTRICTED) && !flags.contains(PeFlags::RESET);
+    let all = flags & PeFlags::INHERITED;
+    if own { all.difference(PeFlags::CFG_BLOCKED) } else { all }
 }

@@ -55,6 +55,24 @@ fn restricted_configuration_space_is_blocked_while_isolated() {
 }
 
 #[test]
+fn what_is_born_below_a_restricted_pe_is_not_blocked_for_ever() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let a = insert(&tree, 0x100, 5, None);
+    registry.get(a.pe).unwrap().set(PeFlags::CFG_RESTRICTED);
+    assert_eq!(registry.isolate(a.pe), Isolate::Won);
+    let b = registry.get(insert(&tree, 0x200, 6, Some(a.pe)).pe).unwrap();
+    tree.lock().clear_subtree(a.pe, PeFlags::ISOLATED, Passed::Include);
+    assert!(!b.flags().contains(PeFlags::CFG_BLOCKED), "{:?}", b.flags());
+    // In a reset it is blocked as all are.
+    tree.lock().mark_subtree(a.pe, PeFlags::ISOLATED | PeFlags::RESET | PeFlags::CFG_BLOCKED);
+    let c = registry.get(insert(&tree, 0x300, 7, Some(a.pe)).pe).unwrap();
+    assert!(c.flags().contains(PeFlags::CFG_BLOCKED));
+    tree.lock().clear_subtree(a.pe, PeFlags::RESET | PeFlags::CFG_BLOCKED, Passed::Include);
+    assert!(!c.flags().contains(PeFlags::CFG_BLOCKED));
+}
+
+#[test]
 fn a_pe_that_turns_out_restricted_while_isolated_is_blocked_at_once() {
     let registry = registry::<Host>(1);
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();
