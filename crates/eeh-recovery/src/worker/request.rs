@@ -2,7 +2,7 @@
 //! What the worker is asked to do: between recoveries, one thing at a time, so that nothing else
 //! happens to a slot that is reset for its owner.
 
-use eeh_pe::{Passed, PeFlags, PeHold, RequestId, Time};
+use eeh_pe::{DeviceFlags, Passed, PeFlags, PeHold, RequestId, Time};
 
 use super::{Active, Worker};
 use crate::ask::{Ask, By};
@@ -11,7 +11,9 @@ use crate::machine::{Input, Recovery};
 use crate::observe::Outcome;
 use crate::passthrough::Answer;
 use crate::targets::{bus_of, pe_target_of_view};
-use crate::{ConfigSpace, FreezeState, PciCore, PeTarget, Platform, ResetKind, SlotState, Thaw, Width};
+use crate::{
+    ChannelState, ConfigSpace, FreezeState, PciCore, PeTarget, Platform, ResetKind, SlotState, Thaw, Width,
+};
 
 /// A request that a worker is at.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +159,9 @@ impl<'r, P: Platform> Worker<'r, P> {
                 guard.clear_subtree(pe, PeFlags::ISOLATED, Passed::Include);
             }
         }
+        if done && !asked.ask.holds() {
+            self.go_online(active);
+        }
         let answer = match outcome {
             Outcome::Recovered => Answer::Done,
             Outcome::Failed => Answer::Failed,
@@ -164,6 +169,19 @@ impl<'r, P: Platform> Worker<'r, P> {
             Outcome::Gone | Outcome::Cancelled => Answer::Gone,
         };
         self.answer_request(pe, asked.id, answer);
+    }
+
+    /// Who isolated the PE has taken its devices offline; now they may be used again.
+    fn go_online(&self, active: &Active<'r, P>) {
+        let isolated =
+            |pe| self.tree.registry().peek(pe).is_some_and(|pe| pe.flags.contains(PeFlags::ISOLATED));
+        let core = self.platform.core();
+        self.for_each(active, |hold, device| {
+            let lost = hold.flags().intersects(DeviceFlags::PERM_FAILURE | DeviceFlags::LOCK_LOST);
+            if !lost && !hold.pe().is_some_and(isolated) {
+                core.set_channel_state(&device, ChannelState::Normal);
+            }
+        });
     }
 
     fn answer_request(&self, pe: eeh_pe::PeId, id: Option<RequestId>, answer: Answer) {
