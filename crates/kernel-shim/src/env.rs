@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the tree of PEs gets from Linux.
 
+use core::arch::asm;
+
 use eeh_pe::Env;
 use kernel::alloc::{KBox, KVVec};
 
@@ -21,9 +23,20 @@ impl Env for KernelEnv {
     type Once<T: Send + Sync> = Once<T>;
     type Device = PciDev;
 
+    /// C: `raw_smp_processor_id`, without a call: each check counts.
+    #[inline]
     fn cpu() -> usize {
-        // SAFETY: reads the number of this CPU, in any context.
-        let cpu = unsafe { bindings::eeh_glue_cpu() };
+        let cpu: u64;
+        // SAFETY: in a 64-bit kernel r13 is the address of this CPU's paca, in any context; its
+        // `paca_index` is 16 bits that stay as they are.
+        unsafe {
+            asm!(
+                "lhz {cpu}, {at}(13)",
+                cpu = out(reg_nonzero) cpu,
+                at = const bindings::eeh_layout_EEH_AT_paca_struct_paca_index,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
         usize::try_from(cpu).unwrap_or(0)
     }
 }

@@ -8,7 +8,6 @@
 #include <linux/irq.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
-#include <linux/smp.h>
 
 #include <asm/eeh.h>
 #include <asm/firmware.h>
@@ -102,11 +101,6 @@ void eeh_glue_mutex_lock(struct mutex *lock)
 bool eeh_glue_in_nmi(void)
 {
 	return in_nmi();
-}
-
-unsigned int eeh_glue_cpu(void)
-{
-	return raw_smp_processor_id();
 }
 
 /* Not TASK_UNINTERRUPTIBLE: a thread that waits for work neither hangs nor loads the machine. */

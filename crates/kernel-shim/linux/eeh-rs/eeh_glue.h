@@ -29,7 +29,6 @@ void eeh_glue_mutex_lock(struct mutex *lock);
 
 /* Context */
 bool eeh_glue_in_nmi(void);
-unsigned int eeh_glue_cpu(void);
 
 /* Threads and devices */
 void eeh_glue_set_idle(void);

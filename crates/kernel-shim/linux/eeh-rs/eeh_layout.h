@@ -4,6 +4,7 @@
 #define _EEH_LAYOUT_H
 
 enum eeh_layout {
+	EEH_AT_paca_struct_paca_index = offsetof(struct paca_struct, paca_index),
 	EEH_AT_pci_dev_priv_flags = offsetof(struct pci_dev, priv_flags),
 	EEH_AT_pci_dev_error_state = offsetof(struct pci_dev, error_state),
 	EEH_AT_pci_dev_dev = offsetof(struct pci_dev, dev),
