@@ -226,9 +226,10 @@ failures_on() {
 # scan_without N: a rescan in which EEH's Nth allocation fails; answers 1 when it does not make so many.
 scan_without() {
     (
+        me=$(exec sh -c 'echo $PPID')
         echo "$1" >/proc/self/fail-nth
         echo 1 >/sys/bus/pci/rescan
-        left=$(cat /proc/$(exec sh -c 'echo $PPID')/fail-nth)
+        left=$(cat /proc/"$me"/fail-nth)
         echo 0 >/proc/self/fail-nth
         [ "$left" = 0 ]
     )
