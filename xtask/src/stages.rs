@@ -51,7 +51,7 @@ fn stage(ctx: &Context, name: &str) -> Fallible<Findings> {
         }
         "tests" => tests(ctx, name, &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]),
         "doc tests" => tests(ctx, name, &["test", "--workspace", "--doc", "--no-fail-fast"]),
-        "sim" => sim::run(ctx, &sim::Options { seeds: sim::SEEDS, seed: None }),
+        "sim" => sim::run(ctx, &sim::Options { seeds: sim::SEEDS, seed: None, trace: None }),
         "compile-fail" => compile_fail::run(ctx),
         "no_std" => no_std::run(ctx),
         "stores" => stores::run(ctx),

@@ -8,7 +8,8 @@ use eeh_pe::{Bdf, PeNumber, PhbNumber, Time, TreeId};
 use crate::ask::Ask;
 use crate::config_space::ConfigLine;
 use crate::{
-    DriverName, ErsResult, FirmwareError, FreezeState, Handler, Location, Phase, PhbTarget, ResetKind, Wait,
+    Cue, DriverName, ErsResult, FirmwareError, FreezeState, Handler, Location, Phase, PhbTarget, ResetKind,
+    Wait,
 };
 
 /// Who is told what happens.
@@ -23,6 +24,9 @@ pub trait Observer {
 
     /// A line of decoded firmware data of a PHB, printed in `recovery` or outside of any.
     fn line(&self, now: Time, phb: &PhbTarget, recovery: Option<RecoveryId>, line: fmt::Arguments<'_>);
+
+    /// A recovery has taken this row of its table: for those who measure which ones are ever taken.
+    fn row(&self, _phase: Phase, _cue: Cue) {}
 }
 
 /// A recovery: unique within its tree for as long as the tree lives.

@@ -13,7 +13,6 @@ mod report;
 mod scenario;
 mod storm;
 mod texts;
-mod trace;
 mod tree;
 
 pub use scenario::check as check_scenario;

@@ -5,12 +5,12 @@ use std::io::{BufWriter, Write};
 
 use eeh_pe::Time;
 use eeh_recovery::{Params, Tagged};
-use test_utils::engine::{Engine, Fault, Planned, Run};
+use test_utils::engine::{Engine, Fault, Planned, Run, write_trace};
 use test_utils::linux::{Options, SimLinux};
 
 use crate::error::SimError;
 use crate::options::{Action, RecoverOptions, What};
-use crate::{Verdict, report, texts, trace};
+use crate::{Verdict, report, texts};
 
 /// Longer than any recovery: each of five freezes of a PE may meet a driver that hangs for 300 s.
 const LIMIT: core::time::Duration = core::time::Duration::from_secs(24 * 3600);
@@ -38,7 +38,7 @@ pub(crate) fn run(options: RecoverOptions, out: &mut dyn Write) -> Result<Verdic
     }
     if let Some((path, file)) = options.trace {
         let mut file = BufWriter::new(file);
-        let written = trace::write(&mut file, &run.marks).and_then(|()| file.flush());
+        let written = write_trace(&mut file, &run.marks).and_then(|()| file.flush());
         written.map_err(|source| SimError::Write { path, source })?;
     }
     Ok(if run.all_work() { Verdict::Works } else { Verdict::Broken })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A simulated POWER machine: hardware, firmware, a PCI core, drivers, time.
 
+pub mod discipline;
 pub mod drivers;
 pub mod engine;
 pub mod hw;

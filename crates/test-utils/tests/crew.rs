@@ -6,18 +6,19 @@ mod common;
 use core::time::Duration;
 use std::thread;
 
-use common::{address, endpoints, fixture};
+use common::{address, both, endpoints, fixture};
 use eeh_recovery::Params;
 use test_utils::hw::Timing;
-use test_utils::linux::{Clock, Crew, Options, SimLinux};
+use test_utils::linux::{Clock, Crew, FirmwareKind, Options, SimLinux};
 use test_utils::task::block_on;
 
 const SOON: Duration = Duration::from_secs(60);
 
-fn boot() -> SimLinux {
+fn boot(firmware: FirmwareKind) -> SimLinux {
     // A second is a millisecond: what is a limit of minutes for Linux must not be one of a busy host.
     let params = Params { job_limit: Duration::from_secs(50_000), max_freezes: 1000, ..Params::default() };
-    let options = Options { clock: Clock::Scaled(1000), record: false, params, ..Options::default() };
+    let options =
+        Options { clock: Clock::Scaled(1000), record: false, params, firmware, ..Options::default() };
     SimLinux::boot(&fixture("powernv10"), &options).expect("it boots")
 }
 
@@ -26,19 +27,19 @@ const _: () = is_sync::<SimLinux>();
 
 #[test]
 fn all_phbs_recover_at_once_on_threads() {
-    let linux = boot();
-    let crew = Crew::new(&linux);
+    for firmware in both() {
+        all_phbs_recover(&boot(firmware));
+    }
+}
+
+fn all_phbs_recover(linux: &SimLinux) {
+    let crew = Crew::new(linux);
     thread::scope(|scope| {
         crew.start(scope);
         for _ in 0..3 {
             let breakers: Vec<_> = endpoints(&fixture("powernv10"))
                 .into_iter()
-                .map(|at| {
-                    scope.spawn({
-                        let linux = &linux;
-                        move || linux.break_device(at.phb, at.bdf)
-                    })
-                })
+                .map(|at| scope.spawn(move || linux.break_device(at.phb, at.bdf)))
                 .collect();
             for breaker in breakers {
                 breaker.join().expect("no panic");
@@ -57,8 +58,13 @@ fn all_phbs_recover_at_once_on_threads() {
 
 #[test]
 fn hotplug_on_threads_gives_phbs_new_workers() {
-    let linux = boot();
-    let crew = Crew::new(&linux);
+    for firmware in both() {
+        new_workers(&boot(firmware));
+    }
+}
+
+fn new_workers(linux: &SimLinux) {
+    let crew = Crew::new(linux);
     let spec = std::sync::Arc::new(fixture("powernv10").phb(3).expect("there").clone());
     let nic = address("0003:01:00.0");
     thread::scope(|scope| {
@@ -88,7 +94,11 @@ fn hotplug_on_threads_gives_phbs_new_workers() {
 
 #[test]
 fn a_hanging_driver_costs_a_helper_and_no_other_phb() {
-    let mut options = Options { clock: Clock::Scaled(1000), record: false, ..Options::default() };
+    both().into_iter().for_each(a_helper_is_lost);
+}
+
+fn a_helper_is_lost(firmware: FirmwareKind) {
+    let mut options = Options { clock: Clock::Scaled(1000), record: false, firmware, ..Options::default() };
     let (nvme, other) = (address("0002:03:00.0"), address("0003:01:00.0"));
     options.temperaments.insert(nvme, "hang=slot_reset".parse().expect("valid"));
     options.params.job_limit = Duration::from_secs(2_000);

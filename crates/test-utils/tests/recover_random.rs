@@ -7,11 +7,10 @@ mod common;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use common::{Done, Scenario, ms};
+use common::{Done, Scenario, each, ms};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use test_utils::engine::Fault;
-use test_utils::opal::Version;
 use test_utils::topology::{MachineSpec, PciAddress, Synthetic, synthetic};
 
 const TEMPERAMENTS: [&str; 8] = [
@@ -47,8 +46,8 @@ fn scenario(seed: u64) -> (MachineSpec, Scenario) {
     let all: Vec<PciAddress> = spec.functions().map(|(at, _)| at).collect();
     let ends: Vec<PciAddress> =
         spec.functions().filter(|(_, f)| !f.is_bridge() && f.pe.is_some()).map(|(at, _)| at).collect();
-    let version = if dice.below(2) == 0 { Version::skiboot() } else { Version::Ideal };
-    let mut scenario = Scenario::of(spec.clone()).seed(seed).firmware(version);
+    let firmware = dice.pick(&each());
+    let mut scenario = Scenario::of(spec.clone()).seed(seed).firmware(firmware);
     scenario = scenario.options(|o| o.params.max_freezes = 1000);
     let mut tempered = BTreeSet::new();
     for _ in 0..dice.below(8) {
@@ -70,7 +69,10 @@ fn scenario(seed: u64) -> (MachineSpec, Scenario) {
         };
         scenario = scenario.at(dice.moment(6000), fault);
     }
-    // At the end all is found again, and every driver bound.
+    // At the end all is found again, also what is stopped and nobody reads, and every driver bound.
+    for (at, _) in spec.functions() {
+        scenario = scenario.at(ms(80_000), Fault::Look(at.phb, at.bdf));
+    }
     for phb in &spec.phbs {
         scenario = scenario.at(ms(90_000), Fault::Rescan(phb.number));
     }

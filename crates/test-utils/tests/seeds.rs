@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Deterministic simulation over many seeds.
 //!
-//! `EEH_SEED=N` replays one seed with its log, `EEH_SEEDS=N` runs the seeds below N (default 100).
+//! `EEH_SEED=N` replays one seed with its log (and `EEH_TRACE=FILE` writes it as a trace), `EEH_SEEDS=N` runs
+//! the seeds below N (default 100). A thousand and more must visit everything there is to visit.
 
 mod common;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::env;
+use std::fs::File;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use common::{FIXTURES, fixture};
-use test_utils::engine::Fault;
-use test_utils::seeds::{Canary, Failure, Plan, Summary, run_twice, run_with};
+use eeh_recovery::{Cue, Phase};
+use test_utils::engine::{Coverage, Fault, Mark, write_trace};
+use test_utils::seeds::{Canary, Failure, Plan, Summary, replay, run_twice, run_with};
 use test_utils::topology::MachineSpec;
 
 fn fixtures() -> Vec<MachineSpec> {
@@ -32,22 +35,100 @@ fn one(seed: u64, fixtures: &[MachineSpec]) -> Result<Summary, Failure> {
     if seed.is_multiple_of(TWICE) { run_twice(&plan, None) } else { run_with(plan, None) }
 }
 
-fn replay(seed: u64, fixtures: &[MachineSpec]) {
-    let failure = match run_with(Plan::new(seed, fixtures), None) {
-        Ok(summary) => return println!("seed {seed}: {summary:?}"),
+fn trace(marks: &[Mark]) {
+    if let Some(name) = env::var_os("EEH_TRACE") {
+        let mut file = File::create(name).expect("the trace can be written");
+        write_trace(&mut file, marks).expect("the trace can be written");
+    }
+}
+
+fn replay_one(seed: u64, fixtures: &[MachineSpec]) {
+    let failure = match replay(Plan::new(seed, fixtures), None) {
+        Ok(remains) => {
+            trace(&remains.marks);
+            for line in &remains.log {
+                println!("{line}");
+            }
+            return println!("seed {seed}: {:?}", remains.summary);
+        }
         Err(failure) => failure,
     };
+    trace(&failure.marks);
     for line in &failure.log {
         println!("{line}");
     }
     panic!("{}\n{failure}", failure.plan);
 }
 
+/// So many seeds visit everything.
+const ENOUGH: u64 = 1000;
+
+/// Rows that a thousand seeds do not take: what must happen at one moment of a phase without length, and jobs
+/// that fail where no driver is called. `crates/eeh-recovery/tests/rows.rs` takes each.
+const ROWS_ELSEWHERE: [(Phase, &[Cue]); 19] = [
+    (Phase::Presence, &[Cue::DeviceGone, Cue::JobLost, Cue::NoCard]),
+    (Phase::TempLog, &[Cue::PeGone, Cue::Cancelled]),
+    (Phase::ThawMmio, &[Cue::PeGone, Cue::Cancelled, Cue::Again, Cue::GaveUp]),
+    (Phase::ReportMmio, &[Cue::JobLost, Cue::PeGone, Cue::Cancelled]),
+    (Phase::ThawDma, &[Cue::PeGone, Cue::Cancelled, Cue::Again, Cue::GaveUp, Cue::Fenced]),
+    (Phase::RemoveUnaware, &[Cue::DeviceGone, Cue::PeGone]),
+    (Phase::Settle, &[Cue::PeGone, Cue::AttemptFailed, Cue::GaveUp, Cue::Refused]),
+    (Phase::Restore, &[Cue::PeGone, Cue::Refused]),
+    (Phase::Unfreeze, &[Cue::PeGone, Cue::GaveUp, Cue::Refused]),
+    (Phase::RemoveLate, &[Cue::DeviceGone, Cue::JobLost, Cue::PeGone]),
+    (Phase::Pause, &[Cue::PeGone]),
+    (Phase::ReportReset, &[Cue::PeGone]),
+    (Phase::ClearAttention, &[Cue::DeviceGone, Cue::JobLost, Cue::PeGone, Cue::Cancelled]),
+    (Phase::PermLog, &[Cue::PeGone, Cue::Cancelled]),
+    (Phase::ReportFailure, &[Cue::PeGone, Cue::Cancelled]),
+    (Phase::AddVfs, &[Cue::JobLost, Cue::PeGone, Cue::Cancelled]),
+    (Phase::Asked, &[Cue::PeGone, Cue::Cancelled, Cue::Again, Cue::Fenced]),
+    (Phase::SaveState, &[Cue::PeGone, Cue::Cancelled]),
+    (Phase::RestoreState, &[Cue::PeGone, Cue::Cancelled]),
+];
+
+/// Temperaments that a thousand seeds do not bring into a phase: all drivers of a PE must agree that it is only
+/// thawed, and one that disconnects ends that.
+const PAIRS_ELSEWHERE: [(Phase, &[&str]); 5] = [
+    (Phase::ThawMmio, &["none", "disconnect", "fundamental", "hang", "die", "adds", "removes"]),
+    (Phase::ReportMmio, &["none", "disconnect", "fundamental", "hang", "die", "adds", "removes"]),
+    (Phase::ThawDma, &["disconnect", "fundamental", "fail", "hang", "die", "adds", "removes"]),
+    (Phase::AddVfs, &["disconnect", "die"]),
+    (Phase::SaveState, &["disconnect"]),
+];
+
+/// What of it was not visited, of all rows of the table of recovery, and all temperaments in all phases.
+fn missed(coverage: &Coverage) -> String {
+    let (rows, pairs) = (coverage.rows_missed(), coverage.pairs_missed());
+    let (all_rows, all_pairs) = (Coverage::rows_in_all(), Coverage::pairs_in_all());
+    println!(
+        "visited {} of {all_rows} rows of the table, {} of {all_pairs} pairs of temperament and phase",
+        all_rows - rows.len(),
+        all_pairs - pairs.len()
+    );
+    let elsewhere =
+        |phase: Phase, cue: Cue| ROWS_ELSEWHERE.iter().any(|(p, all)| *p == phase && all.contains(&cue));
+    let rows: Vec<_> = rows.into_iter().filter(|&(phase, cue)| !elsewhere(phase, cue)).collect();
+    let elsewhere = |word: &str, phase: Phase| {
+        PAIRS_ELSEWHERE.iter().any(|(p, words)| *p == phase && words.contains(&word))
+    };
+    let pairs: Vec<_> = pairs.into_iter().filter(|&(word, phase)| !elsewhere(word, phase)).collect();
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text += &format!("rows that no seed takes: {rows:?}\n");
+    }
+    if !pairs.is_empty() {
+        text += &format!("temperaments that no seed brings into a phase: {pairs:?}\n");
+    }
+    print!("{text}");
+    text
+}
+
 #[test]
 fn seeds_find_nothing() {
     let fixtures = fixtures();
     if let Some(seed) = number("EEH_SEED") {
-        return replay(seed, &fixtures);
+        return replay_one(seed, &fixtures);
     }
     let (count, next) = (number("EEH_SEEDS").unwrap_or(100), AtomicU64::new(0));
     let (failures, total) = (Mutex::new(Vec::new()), Mutex::new(Summary::default()));
@@ -70,11 +151,19 @@ fn seeds_find_nothing() {
         }
     });
     let total = total.into_inner().expect("no panic");
-    println!("{count} seeds in {:.1} s: {total:?}", started.elapsed().as_secs_f64());
+    let Summary { recoveries, events, calls, outcomes, granted, vfs, coverage, .. } = total;
+    println!(
+        "{count} seeds in {:.1} s: {recoveries} recoveries, {events} events, {calls} calls of drivers, \
+         {granted} wishes granted, {vfs} machines with virtual functions; recovered, failed, gone, cancelled, \
+         fenced: {outcomes:?}",
+        started.elapsed().as_secs_f64()
+    );
+    let missed = missed(&coverage);
     let mut failures = failures.into_inner().expect("no panic");
     failures.sort_by_key(|failure| failure.seed);
     let shown: String = failures.iter().take(20).map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{} of {count} seeds fail:\n{shown}", failures.len());
+    assert!(count < ENOUGH || missed.is_empty(), "{missed}");
 }
 
 /// Seeds that once failed, and why; on PowerNV, as they did before there was another platform.

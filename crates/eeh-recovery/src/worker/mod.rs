@@ -219,7 +219,10 @@ impl<'r, P: Platform> Worker<'r, P> {
         if active.job.is_some() {
             return self.watch_job(active, now);
         }
-        match active.machine.poll(now) {
+        self.tell_row(active);
+        let poll = active.machine.poll(now);
+        self.tell_row(active);
+        match poll {
             Poll::Say(note) => {
                 self.tell_note(active, note, now);
                 Next::Again
@@ -249,6 +252,7 @@ impl<'r, P: Platform> Worker<'r, P> {
     fn cancel(&mut self, now: Time) {
         if let Some(mut active) = self.active.take() {
             let _ = active.machine.handle(Input::Cancel, now);
+            self.tell_row(&active);
             if let Some(reset) = active.reset.as_mut() {
                 self.platform.firmware().abandon_reset(reset);
             }
@@ -260,6 +264,13 @@ impl<'r, P: Platform> Worker<'r, P> {
         if self.asked {
             self.asked = false;
             self.platform.firmware().rearm(&self.phb);
+        }
+    }
+
+    /// Tells which row of the table was taken last.
+    fn tell_row(&self, active: &Active<'r, P>) {
+        if let Some((phase, cue)) = active.machine.moved() {
+            self.platform.observer().row(phase, cue);
         }
     }
 

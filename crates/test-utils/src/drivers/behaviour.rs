@@ -59,6 +59,7 @@ struct State {
     beats: u32,
     refrozen: bool,
     forgotten: u32,
+    kept: u32,
 }
 
 /// A driver bound to one device.
@@ -120,6 +121,7 @@ impl Driver {
             beats: 0,
             refrozen: false,
             forgotten: 0,
+            kept: 0,
         };
         Self { entry, name: name.to_owned(), temper, state: Mutex::new(state) }
     }
@@ -152,6 +154,12 @@ impl Driver {
     #[must_use]
     pub fn forgotten(&self) -> u32 {
         self.with(|state| state.forgotten)
+    }
+
+    /// How often `slot_reset` found the device as it was before: it was not reset.
+    #[must_use]
+    pub fn kept(&self) -> u32 {
+        self.with(|state| state.kept)
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
@@ -248,8 +256,12 @@ impl Driver {
         if self.temper.fails.has(Step::SlotReset) {
             return ErsResult::Disconnect;
         }
-        if io.has_registers() && io.read(SETTINGS) != self.with(|state| state.token) {
-            self.with(|state| state.forgotten = state.forgotten.saturating_add(1));
+        if io.has_registers() {
+            let kept = io.read(SETTINGS) == self.with(|state| state.token);
+            self.with(|state| {
+                let counter = if kept { &mut state.kept } else { &mut state.forgotten };
+                *counter = counter.saturating_add(1);
+            });
         }
         if self.program(io) { ErsResult::Recovered } else { ErsResult::Disconnect }
     }

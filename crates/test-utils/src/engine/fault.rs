@@ -37,6 +37,9 @@ pub enum Fault {
     Unbind(u32, Bdf),
     /// A driver is bound.
     Bind(u32, Bdf),
+    /// Somebody reads the device's configuration space, as `lspci` does: where no interrupt tells of a
+    /// freeze, and no driver reads, it is found so.
+    Look(u32, Bdf),
     /// Somebody writes to `sriov_numvfs` of the device.
     WriteNumVfs(u32, Bdf),
     /// An owner, a driver or an administrator wants something of the device.
@@ -57,6 +60,7 @@ impl Fault {
             | Self::AddSlot(phb, _)
             | Self::Unbind(phb, _)
             | Self::Bind(phb, _)
+            | Self::Look(phb, _)
             | Self::WriteNumVfs(phb, _)
             | Self::Wish(phb, ..)
             | Self::Fence(phb)

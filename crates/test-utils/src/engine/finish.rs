@@ -51,6 +51,8 @@ impl Engine<'_> {
             stuck: self.stuck(),
             lit: self.lit(),
             missed: self.missed(),
+            coverage: self.coverage(),
+            rounds: core::mem::take(&mut self.rounds),
         })
     }
 

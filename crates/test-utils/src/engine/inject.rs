@@ -21,9 +21,12 @@ impl Engine<'_> {
                     hw.freeze(pe);
                 }
                 // Where no interrupt tells, it is found by whoever looks next.
-                if linux.rtas().is_some()
-                    && let Ok(device) = linux.device(phb, bdf)
-                {
+                if linux.rtas().is_some() {
+                    self.inject(Fault::Look(phb, bdf));
+                }
+            }
+            Fault::Look(phb, bdf) => {
+                if let Ok(device) = linux.device(phb, bdf) {
                     let _ = linux.config_read(&device, 0, 4);
                 }
             }

@@ -6,6 +6,8 @@ use core::time::Duration;
 use eeh_pe::{Bdf, PeNumber, Time, TreeId};
 use eeh_recovery::{Event, Outcome, Phase, Progress, RecoveryId, Subject, Wait, What};
 
+use super::coverage::Coverage;
+use super::rounds::Round;
 use super::trace::Mark;
 use crate::drivers::NotWorking;
 use crate::linux::Line;
@@ -114,6 +116,10 @@ pub struct Run {
     pub stuck: usize,
     /// Buses, by PHB, of slots whose attention indicator is lit.
     pub lit: Vec<(u32, u8)>,
+    /// Rows of the table that were taken, and drivers that were met in its phases.
+    pub coverage: Coverage,
+    /// Rounds of calls of drivers.
+    pub rounds: Vec<Round>,
     /// Phases that something was planned for, and that nothing came to.
     pub missed: Vec<super::plan::Within>,
 }

@@ -114,9 +114,10 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Drops what was planned with [`Engine::plan_after`] and has not come.
+    /// Drops what was planned with [`Engine::plan_after`] and [`Engine::plan_in`] and has not come.
     pub fn forget_moments(&mut self) {
         self.moments.clear();
+        self.in_phase.clear();
     }
 
     /// Does what waits for as many events as there are now.

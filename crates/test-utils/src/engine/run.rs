@@ -10,13 +10,15 @@ use eeh_pe::{Bdf, Time, TreeId};
 use eeh_recovery::Worker;
 
 use super::agenda::Agenda;
+use super::coverage::Coverage;
 use super::fault::Fault;
 use super::outcome::Pause;
 use super::plan::{Call, Then, Within};
+use super::rounds::Round;
 use super::tasks::Tasks;
 use super::worker::{Seat, Turn};
 use crate::hw::Phb;
-use crate::linux::SimLinux;
+use crate::linux::{SimDevice, SimLinux};
 use crate::task::VirtualTime;
 use crate::topology::PhbSpec;
 
@@ -64,6 +66,11 @@ pub struct Engine<'a> {
     pub(super) specs: BTreeMap<u32, Arc<PhbSpec>>,
     /// The hardware of removed PHBs.
     pub(super) former: Vec<Arc<Phb>>,
+    /// What the run comes to.
+    pub(super) coverage: Coverage,
+    pub(super) rounds: Vec<Round>,
+    /// The devices that were there when the engine was made.
+    pub(super) booted: Vec<Arc<SimDevice>>,
     timers: usize,
     beat: Duration,
     beating: bool,
@@ -96,6 +103,9 @@ impl<'a> Engine<'a> {
             looked: 0,
             specs: BTreeMap::new(),
             former: Vec::new(),
+            coverage: Coverage::default(),
+            rounds: Vec::new(),
+            booted: linux.phbs().iter().flat_map(|phb| phb.devices()).collect(),
             timers: 0,
             beat,
             beating: false,
@@ -191,6 +201,11 @@ impl<'a> Engine<'a> {
                 self.workers.remove(&tree);
                 self.linux.mailboxes().close(tree);
             }
+        }
+        if let Some(mut seat) = self.workers.remove(&tree) {
+            let recovering = seat.recovering();
+            self.follow(&mut seat.seen, recovering);
+            self.workers.insert(tree, seat);
         }
         self.look_for_phases();
         self.look_for_moments();

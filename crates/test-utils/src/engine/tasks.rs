@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
+use crate::discipline;
+
 /// A task.
 pub(super) type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -49,7 +51,9 @@ impl<'a> Tasks<'a> {
         };
         // A task that ended may still be woken: by a timer that it no longer waits for.
         let Some((task, waker)) = self.tasks.get_mut(&id) else { return true };
+        discipline::set_task(Some(id));
         let done = task.as_mut().poll(&mut Context::from_waker(waker));
+        discipline::set_task(None);
         if done == Poll::Ready(()) {
             self.tasks.remove(&id);
         }

@@ -2,9 +2,10 @@
 //! A PHB's worker as the engine sees it.
 
 use eeh_pe::{Time, TreeId};
-use eeh_recovery::{Next, Wait, Worker};
+use eeh_recovery::{Next, PeTarget, Phase, RecoveryId, Wait, Worker};
 
 use super::outcome::Pause;
+use super::rounds::Seen;
 use crate::linux::{Letter, SimLinux};
 
 /// A worker and what it waits for.
@@ -16,6 +17,8 @@ pub(super) struct Seat<'a> {
     busy_until: Time,
     waiting: Option<(Option<Wait>, Time)>,
     idle: bool,
+    /// What was seen of its recovery.
+    pub(super) seen: Seen,
 }
 
 /// When a worker wants its next turn.
@@ -27,7 +30,12 @@ pub(super) enum Turn {
 
 impl<'a> Seat<'a> {
     pub(super) fn new(worker: Worker<'a, SimLinux>) -> Self {
-        Self { worker, turn: 0, busy_until: Time::ZERO, waiting: None, idle: false }
+        Self { worker, turn: 0, busy_until: Time::ZERO, waiting: None, idle: false, seen: Seen::default() }
+    }
+
+    /// What it is at.
+    pub(super) fn recovering(&self) -> Option<(RecoveryId, PeTarget, Phase)> {
+        self.worker.recovering()
     }
 
     /// Whether it has nothing to do.

@@ -6,6 +6,7 @@ use eeh_pe::{Bdf, Time};
 use super::function::{Answers, REGISTER_FILE};
 use super::inject::InjectOn;
 use super::phb::{Phb, State};
+use crate::discipline;
 
 /// Why a device's DMA or interrupt did not get through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,7 +109,11 @@ impl State {
 
     /// Whether the access may go out; freezes on an armed error.
     fn outbound(&mut self, pe: u32, on: InjectOn, address: u64) -> bool {
-        !self.shut() && !self.pest.get(pe).mmio && !self.meets_injection(pe, on, address)
+        if self.shut() || self.pest.get(pe).mmio {
+            discipline::met_stopped();
+            return false;
+        }
+        !self.meets_injection(pe, on, address)
     }
 
     fn pe_at(&self, address: u64) -> u32 {

@@ -14,6 +14,7 @@ use super::history::{Change, Happened};
 use super::inject::Injection;
 use super::pest::{Pest, Stopped};
 use super::wire::Wire;
+use crate::discipline;
 use crate::topology::{PhbKind, PhbSpec, WindowSpec};
 
 /// Called with the PHB's number when its error interrupt goes from quiet to raised; with no lock of
@@ -165,6 +166,7 @@ impl Phb {
 
     /// Runs `f` under the lock; then raises the error interrupt if `f` met an error.
     pub(crate) fn access<R>(&self, f: impl FnOnce(&mut State, Time) -> R) -> R {
+        discipline::outside_trees("an access to hardware");
         let now = self.now();
         let (answer, alarm) = {
             let mut s = self.lock();

@@ -31,6 +31,11 @@ impl Phb {
     }
 
     /// Whether the function is a bridge.
+    /// Whether the function is a virtual one: it shows no vendor.
+    pub(crate) fn is_virtual(&self, bdf: Bdf) -> bool {
+        self.with_function(bdf, |s, i| s.fabric.get(i).config.dword(0) == u32::MAX).unwrap_or(false)
+    }
+
     pub(crate) fn is_bridge(&self, bdf: Bdf) -> bool {
         self.with_function(bdf, |s, i| s.fabric.get(i).is_bridge()).unwrap_or(false)
     }

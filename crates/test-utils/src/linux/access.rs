@@ -8,6 +8,7 @@ use eeh_pe::{Bdf, PeFlags};
 use super::device::SimDevice;
 use super::phb::SimPhb;
 use super::{SimLinux, firmware};
+use crate::discipline::ByDriver;
 use crate::drivers::{ALL_ONES, DeviceIo};
 use crate::hw::Phb;
 use crate::topology::BarSpec;
@@ -104,7 +105,10 @@ impl DeviceIo for Io<'_> {
         let Some(address) = self.registers().map(|bar| bar.start.saturating_add(offset)) else {
             return ALL_ONES;
         };
-        let value = self.hardware().map_or(ALL_ONES, |phb| phb.read32(address));
+        let value = {
+            let _driver = ByDriver::new();
+            self.hardware().map_or(ALL_ONES, |phb| phb.read32(address))
+        };
         if value == ALL_ONES {
             let _ = self.linux.check_address(address);
         }
@@ -113,6 +117,7 @@ impl DeviceIo for Io<'_> {
 
     fn write(&self, offset: u64, value: u32) {
         if let (Some(bar), Some(phb)) = (self.registers(), self.hardware()) {
+            let _driver = ByDriver::new();
             phb.write32(bar.start.saturating_add(offset), value);
         }
     }
@@ -143,6 +148,7 @@ impl DeviceIo for Io<'_> {
 
     fn trip(&self) {
         let Some(phb) = self.hardware() else { return };
+        let _driver = ByDriver::new();
         if phb.break_device(self.device.bdf()).is_err()
             && let Some(pe) = phb.pe_of(self.device.bdf())
         {

@@ -39,7 +39,7 @@ impl SimLinux {
     }
 
     /// Whether Linux would bind a driver to the device.
-    pub(super) fn wants_driver(&self, device: &SimDevice) -> bool {
+    pub(crate) fn wants_driver(&self, device: &SimDevice) -> bool {
         self.choose_driver(device).is_some()
     }
 
@@ -85,6 +85,7 @@ impl SimLinux {
             guard.lose();
             return Err(Died);
         }
+        drop(device.work().lock().await);
         // A driver takes its virtual functions along. C: `pci_disable_sriov`
         self.disable_vfs(device).await?;
         driver.remove(&Io::new(self, device));

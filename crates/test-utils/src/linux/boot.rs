@@ -179,6 +179,8 @@ impl SimLinux {
             new_trees: Mutex::default(),
             storages: Mutex::default(),
             calls: Calls::new(options.record),
+            quiet: Default::default(),
+            grants: Mutex::default(),
         };
         if options.reset_devices {
             linux.reset_phbs(&spec);

@@ -31,9 +31,33 @@ impl Call {
     }
 }
 
+/// Something that happened to a device beside calls of its driver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// When.
+    pub at: Time,
+    /// Linux's number of the PHB.
+    pub phb: u32,
+    /// Which device.
+    pub bdf: Bdf,
+}
+
+impl Moment {
+    fn of(at: Time, device: &SimDevice) -> Self {
+        Self { at, phb: device.phb_number(), bdf: device.bdf() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    calls: Vec<Call>,
+    came: Vec<Moment>,
+    kept: Vec<Moment>,
+}
+
 /// The calls since the last look, where a record is kept.
 #[derive(Debug)]
-pub struct Calls(Option<Mutex<Vec<Call>>>);
+pub struct Calls(Option<Mutex<Record>>);
 
 impl Calls {
     /// No calls yet.
@@ -42,19 +66,47 @@ impl Calls {
         Self(record.then(Mutex::default))
     }
 
+    fn with<T: Default>(&self, f: impl FnOnce(&mut Record) -> T) -> T {
+        let record = self.0.as_ref();
+        record.map(|r| f(&mut r.lock().unwrap_or_else(PoisonError::into_inner))).unwrap_or_default()
+    }
+
     /// Notes a call.
     pub fn note(&self, call: Call) {
-        if let Some(calls) = &self.0 {
-            calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-        }
+        self.with(|record| record.calls.push(call));
+    }
+
+    /// EEH gets to know a device.
+    pub(super) fn note_came(&self, at: Time, device: &SimDevice) {
+        self.with(|record| record.came.push(Moment::of(at, device)));
+    }
+
+    /// `slot_reset` found a device that was not reset.
+    pub(super) fn note_kept(&self, at: Time, device: &SimDevice) {
+        self.with(|record| record.kept.push(Moment::of(at, device)));
+    }
+
+    /// How many calls there were.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.with(|record| record.calls.len())
     }
 
     /// Takes them, in the order in which they began.
     #[must_use]
     pub fn take(&self) -> Vec<Call> {
-        let take = |calls: &Mutex<Vec<Call>>| {
-            core::mem::take(&mut *calls.lock().unwrap_or_else(PoisonError::into_inner))
-        };
-        self.0.as_ref().map(take).unwrap_or_default()
+        self.with(|record| core::mem::take(&mut record.calls))
+    }
+
+    /// Takes the devices that EEH got to know.
+    #[must_use]
+    pub fn take_came(&self) -> Vec<Moment> {
+        self.with(|record| core::mem::take(&mut record.came))
+    }
+
+    /// Takes the calls of `slot_reset` that found a device that was not reset.
+    #[must_use]
+    pub fn take_kept(&self) -> Vec<Moment> {
+        self.with(|record| core::mem::take(&mut record.kept))
     }
 }

@@ -56,6 +56,7 @@ impl Console {
         if self.is_silent() {
             return;
         }
+        crate::discipline::outside_trees("a print");
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.extend(text.lines().map(|line| Line { at, text: line.to_owned(), recovery }));
     }

@@ -52,6 +52,7 @@ pub struct SimDevice {
     phb: Weak<SimPhb>,
     number: u32,
     device_lock: SleepLock,
+    work: SleepLock,
     driver: Mutex<Option<Arc<Driver>>>,
     eeh: Mutex<Option<DeviceId>>,
     channel: AtomicU8,
@@ -71,6 +72,7 @@ impl SimDevice {
             phb: Arc::downgrade(phb),
             number: phb.number().0,
             device_lock: SleepLock::new(),
+            work: SleepLock::new(),
             driver: Mutex::new(None),
             eeh: Mutex::new(None),
             channel: AtomicU8::new(0),
@@ -116,6 +118,12 @@ impl SimDevice {
     #[must_use]
     pub const fn device_lock(&self) -> &SleepLock {
         &self.device_lock
+    }
+
+    /// Held by what the driver does outside its callbacks: `remove` waits for its end, as drivers flush
+    /// their work.
+    pub(super) const fn work(&self) -> &SleepLock {
+        &self.work
     }
 
     /// The driver bound at this moment.
@@ -188,7 +196,7 @@ impl SimDevice {
         self.vfs.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_vfs(&self, count: u16) {
+    pub(crate) fn set_vfs(&self, count: u16) {
         self.vfs.store(count, Ordering::Release);
     }
 

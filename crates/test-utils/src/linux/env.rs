@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use eeh_pe::{Env, Lock, LockName, Memory};
 
 use super::device::SimDevice;
+use crate::discipline;
 
 /// The environment of simulated Linux.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +24,32 @@ impl<T> fmt::Debug for SpinLock<T> {
     }
 }
 
+/// A spin lock that is held.
+pub struct Spinning<'a, T>(spin::MutexGuard<'a, T>);
+
+impl<T> core::ops::Deref for Spinning<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> core::ops::DerefMut for Spinning<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T> Drop for Spinning<'_, T> {
+    fn drop(&mut self) {
+        discipline::tree_given_back();
+    }
+}
+
 impl<T: Send> Lock<T> for SpinLock<T> {
     type Guard<'a>
-        = spin::MutexGuard<'a, T>
+        = Spinning<'a, T>
     where
         T: 'a;
 
@@ -34,7 +58,8 @@ impl<T: Send> Lock<T> for SpinLock<T> {
     }
 
     fn lock(&self) -> Self::Guard<'_> {
-        self.0.lock()
+        discipline::tree_taken();
+        Spinning(self.0.lock())
     }
 }
 
@@ -58,6 +83,7 @@ impl<T: Send> Lock<T> for SleepMutex<T> {
     }
 
     fn lock(&self) -> Self::Guard<'_> {
+        discipline::outside_trees("a lock that sleeps");
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,6 +110,7 @@ impl SimEnv {
 
     /// Whether this reservation is given.
     fn gives() -> bool {
+        discipline::outside_trees("an allocation");
         MADE.set(MADE.get().saturating_add(1));
         match LEFT.get() {
             None => true,

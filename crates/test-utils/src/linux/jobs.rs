@@ -13,6 +13,7 @@ use super::device::SimDevice;
 use super::env::SimEnv;
 use super::mailbox::Started;
 use super::phb::SimPhb;
+use crate::discipline;
 use crate::drivers::{Driver, Step};
 
 impl SimLinux {
@@ -47,7 +48,8 @@ impl SimLinux {
         }
     }
 
-    async fn call(&self, id: DeviceId, device: &Arc<SimDevice>, handler: Handler) -> JobAnswer {
+    pub(crate) async fn call(&self, id: DeviceId, device: &Arc<SimDevice>, handler: Handler) -> JobAnswer {
+        discipline::outside_rescan(self.rescan_lock().is_held_by_caller(), "an error handler");
         let guard = device.device_lock().lock().await;
         if device.is_gone() {
             return JobAnswer::Gone;
@@ -68,7 +70,12 @@ impl SimLinux {
             self.restore_vfs(device);
         }
         self.meddle(device, &driver, step).await;
-        JobAnswer::Reported(driver.handle(step, &Io::new(self, device)))
+        let kept = driver.kept();
+        let answer = driver.handle(step, &Io::new(self, device));
+        if driver.kept() > kept {
+            self.calls().note_kept(self.now(), device);
+        }
+        JobAnswer::Reported(answer)
     }
 
     /// A driver that adds or removes functions in its callback, as SR-IOV drivers do: under its
@@ -130,6 +137,7 @@ impl SimLinux {
         if cfg!(eeh_mutant = "hazard_5_6_unbind_under_rescan_lock") {
             return Ok(());
         }
+        discipline::outside_rescan(self.rescan_lock().is_held_by_caller(), "an unbinding ahead of a removal");
         self.detach(device).await
     }
 

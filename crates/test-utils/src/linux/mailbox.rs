@@ -86,6 +86,7 @@ impl Mailboxes {
 
     /// Changes the mailbox of `tree`, and tells; nothing happens when the slot has another's by now.
     fn change(&self, tree: TreeId, f: impl FnOnce(&mut Content)) {
+        crate::discipline::outside_trees("a wake-up");
         let Some((mailbox, mut content)) = self.lock(tree) else { return };
         f(&mut content);
         drop(content);

@@ -24,6 +24,7 @@ mod phb;
 mod phbs;
 mod platform;
 mod probe;
+mod quiet;
 mod scan;
 mod sriov;
 mod work;
@@ -37,7 +38,7 @@ use eeh_recovery::{Params, WorkerStorage};
 
 pub use bind::Died;
 pub use boot::{BootError, Clock, Options};
-pub use calls::{Call, Calls};
+pub use calls::{Call, Calls, Moment};
 pub use console::{Console, Line};
 pub use crew::Crew;
 pub use device::{Buses, Identity, SimDevice};
@@ -46,7 +47,7 @@ pub use firmware::{FirmwareKind, SimFirmware};
 pub use hotplug::HotplugError;
 pub use mailbox::{Letter, Mailboxes, Started};
 pub use observer::{Listener, REMEMBERED, SimObserver, Tally};
-pub use owner::Wish;
+pub use owner::{Grant, Wish};
 pub use phb::SimPhb;
 pub use platform::SimPhbs;
 pub use work::CannotBreak;
@@ -81,6 +82,8 @@ pub struct SimLinux {
     /// Memory of the workers that are not there yet.
     storages: Mutex<BTreeMap<eeh_pe::TreeId, WorkerStorage<SimEnv>>>,
     calls: Calls,
+    quiet: quiet::Quiet,
+    grants: Mutex<Vec<Grant>>,
 }
 
 impl SimLinux {
@@ -139,6 +142,10 @@ impl SimLinux {
     #[must_use]
     pub const fn calls(&self) -> &Calls {
         &self.calls
+    }
+
+    const fn quiet(&self) -> &quiet::Quiet {
+        &self.quiet
     }
 
     /// How time passes.

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use eeh_pe::Time;
 use eeh_recovery::{
-    Event, History, Observer, Outcome, Phase, PhbTarget, Progress, QueueEvent, RecoveryId, Step, What,
+    Cue, Event, History, Observer, Outcome, Phase, PhbTarget, Progress, QueueEvent, RecoveryId, Step, What,
 };
 
 use super::console::Console;
+use crate::engine::Coverage;
 
 /// PEs whose past is known.
 pub const REMEMBERED: usize = 256;
@@ -81,6 +82,7 @@ pub struct SimObserver {
     tally: Tally,
     history: Mutex<History<REMEMBERED>>,
     record: Option<Mutex<Vec<(Time, Event)>>>,
+    rows: Mutex<Coverage>,
     listener: OnceLock<Listener>,
 }
 
@@ -93,6 +95,7 @@ impl SimObserver {
             tally: Tally::default(),
             history: Mutex::default(),
             record: record.then(Mutex::default),
+            rows: Mutex::default(),
             listener: OnceLock::new(),
         }
     }
@@ -117,6 +120,12 @@ impl SimObserver {
     #[must_use]
     pub fn observed(&self) -> usize {
         self.record.as_ref().map_or(0, |r| r.lock().unwrap_or_else(PoisonError::into_inner).len())
+    }
+
+    /// The rows of the table that recoveries took, where a record is kept.
+    #[must_use]
+    pub fn rows(&self) -> Coverage {
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The phases that were entered from the `from`th event on, each with whether by something that somebody
@@ -149,6 +158,7 @@ impl SimObserver {
 
 impl Observer for SimObserver {
     fn event(&self, now: Time, event: &Event) {
+        crate::discipline::outside_trees("a call of the observer");
         self.tally.count(event);
         self.history.lock().unwrap_or_else(PoisonError::into_inner).note(now, event);
         if event.is_logged() {
@@ -164,6 +174,12 @@ impl Observer for SimObserver {
 
     fn line(&self, now: Time, _: &PhbTarget, recovery: Option<RecoveryId>, line: fmt::Arguments<'_>) {
         self.console.kernel_of(now, recovery, &line);
+    }
+
+    fn row(&self, phase: Phase, cue: Cue) {
+        if self.record.is_some() {
+            self.rows.lock().unwrap_or_else(PoisonError::into_inner).take(phase, cue);
+        }
     }
 }
 

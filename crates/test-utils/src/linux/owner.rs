@@ -5,9 +5,12 @@
 use core::fmt;
 use core::time::Duration;
 
-use eeh_pe::{Bdf, DeviceId, PeId};
+use std::sync::PoisonError;
+
+use eeh_pe::{Bdf, DeviceId, PeId, PeNumber, Time};
 use eeh_recovery::{
-    OwnerError, OwnerReset, OwnerState, PcieReset, Request, RequestPoll, mark_isolated, owner_state, release,
+    Injection, OwnerError, OwnerReset, OwnerState, PcieReset, Request, RequestPoll, SetOption, inject,
+    mark_isolated, owner_state, release,
 };
 
 use super::SimLinux;
@@ -38,6 +41,39 @@ pub enum Wish {
     Reset,
     /// The slot is reset, and no driver is told. C: `eeh_pe_reset_and_recover`
     ResetAndRecover,
+    /// The guest sets an option. C: `eeh_pe_set_option`
+    Option(SetOption),
+    /// One step of the guest's reset. C: `eeh_pe_reset`
+    Step(OwnerReset),
+    /// One step of the driver's reset. C: `pci_set_pcie_reset_state`
+    Pcie(PcieReset),
+    /// The guest has bridges set up. C: `eeh_pe_configure`
+    Configure,
+    /// The guest injects an error at its next load. C: `eeh_pe_inject_err`
+    Inject,
+}
+
+/// What came of a wish.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// When it was made.
+    pub from: Time,
+    /// When it was answered.
+    pub at: Time,
+    /// Linux's number of the PHB.
+    pub phb: u32,
+    /// Which device.
+    pub bdf: Bdf,
+    /// The device, if there was one.
+    pub device: Option<DeviceId>,
+    /// Its PE.
+    pub pe: Option<PeId>,
+    /// EEH's number of that.
+    pub number: Option<PeNumber>,
+    /// What was wished.
+    pub wish: Wish,
+    /// What came of it.
+    pub answer: Result<(), OwnerError>,
 }
 
 impl fmt::Display for Wish {
@@ -51,6 +87,19 @@ impl fmt::Display for Wish {
             Self::Mark => "mark by its hotplug driver",
             Self::Reset => "reset by its driver",
             Self::ResetAndRecover => "reset without drivers",
+            Self::Option(SetOption::Disable) => "option: disable",
+            Self::Option(SetOption::Enable) => "option: enable",
+            Self::Option(SetOption::ThawMmio) => "option: thaw MMIO",
+            Self::Option(SetOption::ThawDma) => "option: thaw DMA",
+            Self::Option(SetOption::Freeze) => "option: freeze",
+            Self::Step(OwnerReset::Deassert) => "end of its owner's reset",
+            Self::Step(OwnerReset::Hot) => "its owner's hot reset",
+            Self::Step(OwnerReset::Fundamental) => "its owner's fundamental reset",
+            Self::Pcie(PcieReset::Deassert) => "end of its driver's reset",
+            Self::Pcie(PcieReset::Warm) => "its driver's warm reset",
+            Self::Pcie(PcieReset::Hot) => "its driver's hot reset",
+            Self::Configure => "configuration of bridges",
+            Self::Inject => "injection of an error",
         })
     }
 }
@@ -62,7 +111,15 @@ impl SimLinux {
     ///
     /// EEH's.
     pub async fn grant(&self, phb: u32, bdf: Bdf, wish: Wish) -> Result<(), OwnerError> {
+        let from = self.now();
+        let device = self.device(phb, bdf).ok().and_then(|device| device.eeh());
+        let pe = device.and_then(|id| self.registry().peek_device(id)).map(|view| view.pe);
+        let number = pe.and_then(|pe| self.registry().peek(pe)).map(|view| view.number);
         let answer = self.try_grant(phb, bdf, wish).await;
+        if !self.console().is_silent() {
+            let grant = Grant { from, at: self.now(), phb, bdf, device, pe, number, wish, answer };
+            self.grants.lock().unwrap_or_else(PoisonError::into_inner).push(grant);
+        }
         let done = answer.map_or_else(|error| error.to_string(), |()| "done".to_owned());
         self.console().kernel(self.now(), &format_args!("{phb:04x}:{bdf}: {wish}: {done}"));
         answer
@@ -78,16 +135,48 @@ impl SimLinux {
                 release(self, registry, id);
                 Ok(())
             }
-            Wish::Recover => self.recover_as_owner(pe).await,
+            Wish::Recover => {
+                let _quiet = self.quiet().of(pe);
+                self.recover_as_owner(pe).await
+            }
             Wish::WriteState => self.ask(Request::write_state(self, registry, id, b"1\n")).await,
             Wish::Thaw => self.ask(Request::unfreeze(self, registry, pe)).await,
             Wish::Mark => {
                 let _ = mark_isolated(self, registry, pe);
                 Ok(())
             }
-            Wish::Reset => self.reset_as_driver(id).await,
-            Wish::ResetAndRecover => self.ask(Request::reset_and_recover(self, registry, pe)).await,
+            Wish::Reset => {
+                let device = self.device(phb, bdf).map_err(|_| OwnerError::Gone)?;
+                let _work = device.work().lock().await;
+                let _driver = device.driver().ok_or(OwnerError::Gone)?;
+                let _quiet = self.quiet().of(pe);
+                self.reset_as_driver(id).await
+            }
+            Wish::ResetAndRecover => {
+                let _quiet = self.quiet().of(pe);
+                self.ask(Request::reset_and_recover(self, registry, pe)).await
+            }
+            Wish::Option(option) => self.ask(Request::set_option(self, registry, pe, option)).await,
+            Wish::Step(step) => self.ask(Request::reset(self, registry, pe, step)).await,
+            Wish::Pcie(step) => self.ask(Request::pcie_reset(self, registry, id, step)).await,
+            Wish::Configure => self.ask(Request::configure(self, registry, pe)).await,
+            Wish::Inject => self.inject_load(phb, bdf, pe),
         }
+    }
+
+    /// What came of all wishes since the last call, where a record is kept.
+    #[must_use]
+    pub fn take_grants(&self) -> Vec<Grant> {
+        core::mem::take(&mut *self.grants.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A 32 bit load from the device's registers is to fail.
+    fn inject_load(&self, phb: u32, bdf: Bdf, pe: PeId) -> Result<(), OwnerError> {
+        let device = self.device(phb, bdf).map_err(|_| OwnerError::Gone)?;
+        let bar = device.identity().bars.iter().find(|bar| !bar.io);
+        let address = bar.map_or(0, |bar| bar.start);
+        let error = Injection { kind: 1, function: 0, address, mask: u64::MAX };
+        inject(self, self.registry(), pe, &error)
     }
 
     /// Waits for a request, as a task that nobody kills.
@@ -96,6 +185,19 @@ impl SimLinux {
             match request.poll(self.now()) {
                 RequestPoll::Wait { until, .. } => self.pace().sleep(until.since(self.now())).await,
                 RequestPoll::Done(result) => return result,
+            }
+        }
+    }
+
+    /// Asks until the host has time: who has asserted a reset must release it.
+    async fn insist<'a>(&'a self, ask: impl Fn() -> Request<'a, Self>) -> Result<(), OwnerError> {
+        let begun = self.now();
+        loop {
+            match self.ask(ask()).await {
+                Err(OwnerError::Busy) if self.now().since(begun) < PATIENCE => {
+                    self.pace().sleep(LOOKS).await;
+                }
+                answer => return answer,
             }
         }
     }
@@ -113,10 +215,10 @@ impl SimLinux {
                 OwnerState::Stopped | OwnerState::DmaStopped | OwnerState::Reset => break,
             }
         }
-        for step in [OwnerReset::Hot, OwnerReset::Deassert] {
-            self.ask(Request::reset(self, self.registry(), pe, step)).await?;
-            self.pace().sleep(HOLDS).await;
-        }
+        self.ask(Request::reset(self, self.registry(), pe, OwnerReset::Hot)).await?;
+        self.pace().sleep(HOLDS).await;
+        self.insist(|| Request::reset(self, self.registry(), pe, OwnerReset::Deassert)).await?;
+        self.pace().sleep(HOLDS).await;
         match owner_state(self, self.registry(), pe)? {
             OwnerState::Normal => Ok(()),
             OwnerState::Unavailable | OwnerState::Stopped | OwnerState::DmaStopped | OwnerState::Reset => {
@@ -126,10 +228,10 @@ impl SimLinux {
     }
 
     async fn reset_as_driver(&self, device: DeviceId) -> Result<(), OwnerError> {
-        for step in [PcieReset::Warm, PcieReset::Deassert] {
-            self.ask(Request::pcie_reset(self, self.registry(), device, step)).await?;
-            self.pace().sleep(HOLDS).await;
-        }
+        self.ask(Request::pcie_reset(self, self.registry(), device, PcieReset::Warm)).await?;
+        self.pace().sleep(HOLDS).await;
+        self.insist(|| Request::pcie_reset(self, self.registry(), device, PcieReset::Deassert)).await?;
+        self.pace().sleep(HOLDS).await;
         Ok(())
     }
 }

@@ -57,7 +57,10 @@ impl SimLinux {
         // As C has it: ones, when nobody answers.
         let saved = save_config(self.back_end(), &target, device.is_bridge()).unwrap_or([u32::MAX; 16]);
         match self.enter(phb, device, info, number, saved) {
-            Ok(id) => self.map_addresses(phb, device, id),
+            Ok(id) => {
+                self.calls().note_came(self.now(), device);
+                self.map_addresses(phb, device, id);
+            }
             Err(error) => {
                 let text = format_args!("EEH: {device} works without EEH: {error}");
                 self.console().kernel(self.now(), &text);

@@ -115,7 +115,10 @@ impl SimLinux {
         // The functions need this long (SR-IOV 1.1 3.3.3.1).
         self.pace().sleep(Duration::from_millis(100)).await;
         for n in 0..count {
-            let Some(bdf) = self.sriov(&phb, device).map(|sriov| sriov.vf_at(n)) else { continue };
+            let Some(bdf) = self.sriov(&phb, device).map(|sriov| sriov.vf_at(n)) else {
+                // It does not answer any more: what was switched on is switched off again.
+                return self.disable_vfs(device).await;
+            };
             self.add_vf(&phb, device, bdf).await?;
         }
         Ok(())

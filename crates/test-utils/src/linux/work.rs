@@ -27,6 +27,10 @@ impl SimLinux {
     /// Why it could not be done.
     pub fn beat(&self, phb: u32, bdf: Bdf) -> Result<(), NotWorking> {
         let device = self.device(phb, bdf).map_err(|_| NotWorking::Gone)?;
+        let pe = device.eeh().and_then(|id| self.registry().peek_device(id)).map(|view| view.pe);
+        if pe.is_some_and(|pe| self.quiet().has(pe)) {
+            return Ok(());
+        }
         match device.driver() {
             Some(driver) => driver.beat(&Io::new(self, &device)),
             None => Ok(()),

@@ -22,10 +22,13 @@ impl Call<'_> {
     pub(super) fn assert_reset(&self, pe: u32, fundamental: bool) -> Option<Held> {
         let first = self.phb.members(pe).into_iter().min()?;
         let above = self.phb.bridge_above(first);
-        // A function of a card whose other functions are elsewhere is reset alone.
-        let alone = self.phb.homes().iter().any(|other| {
-            other.bus() == first.bus() && *other != first && self.phb.pe_of(*other).is_some_and(|p| p != pe)
-        });
+        // A function of a card whose other functions are elsewhere is reset alone, and so is a virtual
+        // function; those of a physical one go with it.
+        let alone = self.phb.is_virtual(first)
+            || self.phb.homes().into_iter().any(|other| {
+                let beside = other.bus() == first.bus() && other != first && !self.phb.is_virtual(other);
+                beside && self.phb.pe_of(other).is_some_and(|p| p != pe)
+            });
         match above {
             None => {
                 self.phb.perst(true);

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Bugs planted in the machine, one for each checker: a checker that does not see its own is none.
 
+use core::future::Future as _;
+use core::task::{Context, Waker};
 use std::sync::Arc;
 
-use eeh_pe::PeFlags;
-use eeh_recovery::{Observer, PciCore, What};
+use eeh_pe::{Bdf, DeviceFlags, PeFlags, PeNumber};
+use eeh_recovery::{Event, FreezeState, Handler, PciCore, Phase, Subject, What};
 
 use super::check::Checker;
 use super::plan::Plan;
 use super::run::Evidence;
+use crate::discipline;
 use crate::drivers::Step;
-use crate::engine::Fault;
-use crate::linux::{Call, SimDevice};
+use crate::engine::{Affected, Fault, Round};
+use crate::hw::Stopped;
+use crate::linux::{Call, SimDevice, SimLinux};
 
 /// A planted bug.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,11 +50,35 @@ pub enum Canary {
     Amnesia,
     /// Chance that does not come from the seed.
     Chance,
+    /// Something is reported that never froze.
+    Invented,
+    /// A driver is not told of a freeze.
+    Silence,
+    /// Drivers are told in the wrong order.
+    UpsideDown,
+    /// A reset that is none.
+    NotReset,
+    /// A device is opened and nobody has asked for that.
+    Opened,
+    /// What froze in its owner's hands is thawed.
+    Thawed,
+    /// A virtual function has failed for good and stays.
+    FailedVf,
+    /// A virtual function is there that was switched off.
+    LeftVf,
+    /// A reference to a device that is there is never put.
+    Reference,
+    /// Hardware is asked under a tree's lock.
+    UnderTree,
+    /// An error handler is called under the lock of hotplug.
+    UnderRescan,
+    /// The framework reads a register of a stopped PE.
+    Touch,
 }
 
 impl Canary {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 27] = [
         Self::NeverAtRest,
         Self::Hang,
         Self::Mark,
@@ -66,6 +94,18 @@ impl Canary {
         Self::GivesUp,
         Self::Amnesia,
         Self::Chance,
+        Self::Invented,
+        Self::Silence,
+        Self::UpsideDown,
+        Self::NotReset,
+        Self::Opened,
+        Self::Thawed,
+        Self::FailedVf,
+        Self::LeftVf,
+        Self::Reference,
+        Self::UnderTree,
+        Self::UnderRescan,
+        Self::Touch,
     ];
 
     /// Who must see it.
@@ -87,11 +127,22 @@ impl Canary {
             Self::GivesUp => Checker::Reason,
             Self::Amnesia => Checker::Works,
             Self::Chance => Checker::Determinism,
+            Self::Invented => Checker::Once,
+            Self::Silence | Self::UpsideDown => Checker::Told,
+            Self::NotReset => Checker::Real,
+            Self::Opened | Self::Thawed => Checker::Owners,
+            Self::FailedVf | Self::LeftVf => Checker::Vfs,
+            Self::Reference => Checker::Ledger,
+            Self::UnderTree | Self::UnderRescan => Checker::Locks,
+            Self::Touch => Checker::Mmio,
         }
     }
 
     /// Plants what must be there before the run.
     pub(super) fn disturb(self, plan: &mut Plan) {
+        if matches!(self, Self::FailedVf | Self::LeftVf) {
+            return plan.switch_on_functions();
+        }
         let words = if self == Self::Hang {
             "aware,hang=error_detected"
         } else if self == Self::GivesUp {
@@ -118,12 +169,18 @@ impl Canary {
             Self::Twice => {
                 let detected = evidence.run.events.iter().find(|(_, e)| matches!(e.what, What::Detected(_)));
                 let Some((at, event)) = detected.copied() else { return };
-                // Probes excuse some reports, so many are needed.
-                for _ in 0..100 {
-                    linux.watcher().event(at, &event);
-                }
-                evidence.run.events.extend(linux.watcher().take_record());
+                evidence.run.events.push((at, event));
             }
+            Self::Invented => {
+                let detected = evidence.run.events.iter().find(|(_, e)| matches!(e.what, What::Detected(_)));
+                let Some((at, event)) = detected.copied() else { return };
+                let subject = Subject::Pe(PeNumber(0xdead));
+                let what = What::Detected(FreezeState::Frozen);
+                evidence.run.events.push((at, Event { subject, what, ..event }));
+            }
+            Self::Silence | Self::UpsideDown => self.mislead(evidence),
+            Self::NotReset => evidence.kept.extend(evidence.came.first().copied()),
+            Self::FailedVf | Self::LeftVf => self.tamper_with_vf(linux),
             Self::NeverAtRest | Self::Hang | Self::GivesUp | Self::Chance => {}
             Self::Mark
             | Self::Freeze
@@ -132,7 +189,13 @@ impl Canary {
             | Self::Forget
             | Self::Addresses
             | Self::Interrupt
-            | Self::Amnesia => {
+            | Self::Amnesia
+            | Self::Opened
+            | Self::Thawed
+            | Self::Reference
+            | Self::UnderTree
+            | Self::UnderRescan
+            | Self::Touch => {
                 if let Some(device) = any_device(evidence) {
                     self.tamper_with(evidence, &device);
                 }
@@ -147,7 +210,47 @@ impl Canary {
         evidence.calls.insert(at + 1, Call { gone, ..call });
     }
 
-    fn tamper_with(self, evidence: &Evidence<'_>, device: &Arc<SimDevice>) {
+    /// A call that a round has made is not made, or another is made before it.
+    fn mislead(self, evidence: &mut Evidence<'_>) {
+        let frozen = |round: &&mut Round| round.phase == Phase::ReportFrozen && !round.devices.is_empty();
+        for round in evidence.run.rounds.iter_mut().filter(frozen) {
+            let (from, to) = round.calls;
+            let calls = evidence.calls.get_mut(from..to).unwrap_or_default();
+            let told = |call: &&mut Call| {
+                call.step == Step::ErrorDetected
+                    && round.devices.iter().any(|d| d.booted && d.bdf == call.bdf)
+            };
+            let Some(call) = calls.iter_mut().find(told) else { continue };
+            if self == Self::Silence {
+                call.phb = u32::MAX;
+            } else {
+                // Another device of the round, behind this one, was told first.
+                let behind = Affected { bdf: Bdf(0xffff), physfn: None, booted: true };
+                let at = *call;
+                round.devices.push(behind);
+                *call = Call { bdf: behind.bdf, ..at };
+                round.calls.1 += 1;
+                let place = evidence.calls.iter().position(|call| call.bdf == behind.bdf).unwrap_or(0);
+                evidence.calls.insert(place + 1, at);
+            }
+            return;
+        }
+    }
+
+    fn tamper_with_vf(self, linux: &SimLinux) {
+        let all = linux.phbs().into_iter().flat_map(|phb| phb.devices());
+        let Some(vf) = all.into_iter().find(|device| device.identity().physfn.is_some()) else { return };
+        let Some((id, phb)) = vf.eeh().zip(vf.phb()) else { return };
+        if self == Self::LeftVf {
+            if let Some(pf) = vf.identity().physfn.and_then(|pf| phb.device(pf)) {
+                pf.set_vfs(0);
+            }
+        } else if let Some(tree) = linux.registry().tree(id.tree()) {
+            let _ = tree.lock().change_device(id, DeviceFlags::PERM_FAILURE, DeviceFlags::empty());
+        }
+    }
+
+    fn tamper_with(self, evidence: &mut Evidence<'_>, device: &Arc<SimDevice>) {
         let linux = evidence.linux;
         let Some(id) = device.eeh() else { return };
         let pe = linux.registry().peek_device(id).and_then(|view| linux.registry().get(view.pe));
@@ -179,7 +282,35 @@ impl Canary {
                     hardware.write32(bar.start, 0x0bad);
                 }
             }
-            Self::NeverAtRest
+            Self::Opened => {
+                let _ = tree.lock().open_device(id);
+            }
+            Self::Thawed => {
+                let _ = tree.lock().open_device(id);
+                evidence.account.open_at_boot(device, id, pe.id());
+                hardware.freeze(pe.number().0);
+                hardware.release(pe.number().0, Stopped::ALL);
+            }
+            Self::Reference => core::mem::forget(linux.registry().get_device(id)),
+            Self::UnderTree => {
+                let guard = tree.lock();
+                let _ = hardware.config_read(device.bdf(), 0, 4);
+                drop(guard);
+            }
+            Self::UnderRescan => call_under_rescan(linux, id, device),
+            Self::Touch => {
+                hardware.freeze(pe.number().0);
+                if let Some(bar) = registers {
+                    let _ = hardware.read32(bar.start);
+                }
+            }
+            Self::Invented
+            | Self::Silence
+            | Self::UpsideDown
+            | Self::NotReset
+            | Self::FailedVf
+            | Self::LeftVf
+            | Self::NeverAtRest
             | Self::Hang
             | Self::Again
             | Self::TooLate
@@ -190,7 +321,18 @@ impl Canary {
     }
 }
 
-fn device_irq(linux: &crate::linux::SimLinux, device: &Arc<SimDevice>) {
+/// A task takes the lock of hotplug, and calls an error handler.
+fn call_under_rescan(linux: &SimLinux, id: eeh_pe::DeviceId, device: &Arc<SimDevice>) {
+    discipline::set_task(Some(u64::MAX));
+    let held = linux.rescan_lock().try_lock();
+    let mut call = Box::pin(linux.call(id, device, Handler::Resume));
+    let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    drop(call);
+    drop(held);
+    discipline::set_task(None);
+}
+
+fn device_irq(linux: &SimLinux, device: &Arc<SimDevice>) {
     linux.enable_irq(device);
 }
 

@@ -28,8 +28,22 @@ pub enum Checker {
     Order,
     /// No driver is called for a device that was removed.
     Removed,
-    /// A freeze is reported at most once.
+    /// A freeze is reported once, and nothing that did not freeze.
     Once,
+    /// Each round of calls reaches every driver concerned, once, in Linux's order, and nobody else.
+    Told,
+    /// Who is told of a reset finds a device that was reset.
+    Real,
+    /// Devices are open as often as they were opened, and what is frozen stays so for its owner.
+    Owners,
+    /// Virtual functions that are switched on are there, and no others; one that failed for good is gone.
+    Vfs,
+    /// A PE has a reference for each device and PE right below, and one of its own; a device one.
+    Ledger,
+    /// Nothing but links under a tree's lock, no error handler under that of hotplug.
+    Locks,
+    /// The framework loads and stores nothing to a stopped PE.
+    Mmio,
     /// No recovery gives a device up without a reason.
     Reason,
     /// Everything that is not lost for good works in the end.

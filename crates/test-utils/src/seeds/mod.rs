@@ -9,13 +9,18 @@
 mod canary;
 mod check;
 mod dice;
+mod more;
+mod once;
 mod order;
+mod owners;
 mod plan;
 mod rest;
 mod run;
+mod told;
+mod vfs;
 mod whole;
 
 pub use canary::Canary;
 pub use check::{Checker, Violation};
 pub use plan::Plan;
-pub use run::{Evidence, Failure, Summary, run, run_twice, run_with};
+pub use run::{Evidence, Failure, Remains, Summary, replay, run, run_twice, run_with};

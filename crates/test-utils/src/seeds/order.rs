@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Linux's promises to drivers, and what is told of freezes.
+//! Linux's promises to each driver.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use eeh_pe::Bdf;
-use eeh_recovery::{FirmwareEvent, FreezeState, Subject, What};
 
 use super::check::{Checker, Verdict};
 use super::run::Evidence;
 use crate::drivers::Step;
-use crate::hw::{Happened, Phb};
 
 /// What a driver was told of its device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,59 +54,5 @@ pub(super) fn check(evidence: &Evidence<'_>, verdict: &mut Verdict) {
             format!("{:04x}:{}: {} after {told:?}", call.phb, call.bdf, call.step)
         });
         all.insert(at, next.unwrap_or(Told::Fine));
-    }
-    once(evidence, verdict);
-}
-
-/// How often each PE of a PHB froze (`None`: the PHB was fenced), by what its hardware remembers.
-fn freezes(all: &[Arc<Phb>]) -> BTreeMap<(u32, Option<u32>), usize> {
-    let mut found = BTreeMap::new();
-    for phb in all {
-        for change in phb.history() {
-            let what = match change.what {
-                Happened::Froze(pe) => Some(pe),
-                Happened::Fenced => None,
-                Happened::Thawed(_) | Happened::Unfenced | Happened::Died => continue,
-            };
-            *found.entry((phb.number(), what)).or_default() += 1;
-        }
-    }
-    found
-}
-
-/// No more reports of a PE than freezes. One that went away unrecovered is told of again by the one
-/// that comes in its place.
-fn once(evidence: &Evidence<'_>, verdict: &mut Verdict) {
-    let freezes = freezes(&evidence.hardware());
-    let mut reports: BTreeMap<(u32, Option<u32>), usize> = BTreeMap::new();
-    for (_, event) in &evidence.run.events {
-        let fence = match event.what {
-            What::Detected(state) => state == FreezeState::PhbFenced,
-            What::Firmware(FirmwareEvent::Frozen { .. }) => false,
-            What::Firmware(FirmwareEvent::Fenced(_)) => true,
-            What::Firmware(_)
-            | What::Queue(_)
-            | What::Progress(_)
-            | What::Step(_)
-            | What::Reset(_)
-            | What::Device(_) => continue,
-        };
-        let pe = match event.subject {
-            Subject::Phb => None,
-            Subject::Pe(pe) | Subject::Device(_, pe) => Some(pe.0),
-        };
-        *reports.entry((event.phb.0, pe.filter(|_| !fence))).or_default() += 1;
-    }
-    // A partition's PEs are stopped with the PHB, and with the fabric above them.
-    let partition = evidence.linux.rtas().is_some();
-    for ((phb, pe), count) in reports {
-        let mine = |(key, _): &(&(u32, Option<u32>), &usize)| {
-            if partition { key.0 == phb } else { **key == (phb, pe) }
-        };
-        let froze: usize = freezes.iter().filter(mine).map(|(_, count)| *count).sum();
-        let came = evidence.calls.iter().filter(|c| c.phb == phb && c.step == Step::Probe).count();
-        verdict.expect(Checker::Once, count <= froze + came, || {
-            format!("PHB {phb:x} PE {pe:x?} froze {froze} times and was reported {count} times")
-        });
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use eeh_pe::Bdf;
-use eeh_recovery::Params;
+use eeh_recovery::{Params, Phase};
 
 use super::dice::Dice;
 use crate::drivers::{Step, Temperament};
@@ -31,6 +31,12 @@ pub struct Plan {
     pub timed: Vec<(Duration, Fault)>,
     /// What is done after how many observed events.
     pub moments: Vec<(usize, Fault)>,
+    /// What is done so long after a recovery first enters a phase.
+    pub phases: Vec<(Phase, Duration, Fault)>,
+    /// Functions that have virtual ones.
+    pub pfs: Vec<PciAddress>,
+    /// Devices of which somebody asks something.
+    pub owned: BTreeSet<PciAddress>,
     /// Devices whose drivers fail, hang or die.
     pub wild: BTreeSet<PciAddress>,
     /// Nothing is done to the machine that it may not survive whole: no driver in `wild`, no card
@@ -39,9 +45,12 @@ pub struct Plan {
 }
 
 /// Faults come within so long after boot.
-const ACTION: Duration = Duration::from_secs(12);
+pub(super) const ACTION: Duration = Duration::from_secs(12);
 /// Recoveries have observed so many events, about, when several of them have run.
-const EVENTS: u64 = 600;
+pub(super) const EVENTS: u64 = 600;
+
+/// Tells the chance of what came later from that of what was there first.
+const MORE: u64 = 0x6d6f_7265;
 
 const GENTLE: [&str; 16] = [
     "none",
@@ -88,10 +97,11 @@ impl Plan {
         if dice.chance(30) {
             plan.options.firmware = behaviour(&mut dice).into();
         }
+        plan.choose_more(&mut Dice::new(seed.rotate_left(32) ^ MORE));
         plan
     }
 
-    /// The same, but on PowerNV in any case.
+    /// Faults and hotplug only, and on PowerNV.
     #[must_use]
     pub fn powernv(seed: u64, fixtures: &[MachineSpec]) -> Self {
         let mut dice = Dice::new(seed);
@@ -108,6 +118,9 @@ impl Plan {
             timings: Vec::new(),
             timed: Vec::new(),
             moments: Vec::new(),
+            phases: Vec::new(),
+            pfs: Vec::new(),
+            owned: BTreeSet::new(),
             wild: BTreeSet::new(),
             gentle,
         };

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use eeh_pe::{DeviceFlags, PeFlags, PeId, PeNumber};
+use eeh_pe::{DeviceFlags, PeFlags, PeId, PeNumber, PeRef};
 
 use super::check::{Checker, Verdict};
+use super::owners::{self, Account};
 use super::plan::Plan;
 use super::run::Evidence;
+use super::vfs;
 use crate::hw::{Phb, Stopped};
-use crate::linux::{SimDevice, SimLinux, SimPhb};
+use crate::linux::{SimDevice, SimEnv, SimLinux, SimPhb};
 
 /// Flags of a PE that are no mark of a recovery.
 const LASTING: PeFlags = PeFlags::PRI_BUS.union(PeFlags::CFG_RESTRICTED);
@@ -33,19 +35,43 @@ pub(super) fn check(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     verdict.expect(Checker::Deadlock, run.stuck == 0 || hangs, || {
         format!("{} tasks wait for ever, and no driver hangs", run.stuck)
     });
-    check_machine(evidence.plan, evidence.linux, verdict);
+    check_machine(evidence.plan, evidence.linux, (&evidence.account, false), verdict);
+    no_owners(evidence.linux, verdict);
+}
+
+/// In the end nothing is anybody's.
+fn no_owners(linux: &SimLinux, verdict: &mut Verdict) {
+    for phb in linux.phbs() {
+        let Some(tree) = linux.registry().tree(phb.tree()) else { continue };
+        let guard = tree.lock();
+        let held = PeFlags::PASSED | PeFlags::RESET;
+        for pe in guard.root().into_iter().flat_map(|root| root.subtree()) {
+            verdict.expect(Checker::Owners, !pe.flags().intersects(held), || {
+                format!("{phb:?} PE {} is {:?} when all is given back", pe.number(), pe.flags())
+            });
+        }
+    }
 }
 
 /// The machine by itself.
-pub(super) fn check_machine(plan: &Plan, linux: &SimLinux, verdict: &mut Verdict) {
+///
+/// `lent`: somebody may have what he has asked for still.
+pub(super) fn check_machine(
+    plan: &Plan,
+    linux: &SimLinux,
+    (account, lent): (&Account, bool),
+    verdict: &mut Verdict,
+) {
     let stuck = plan.has_stuck_drivers();
+    vfs::check(plan, linux, verdict);
     for phb in linux.phbs() {
         let Some(hardware) = linux.hardware(phb.number().0) else {
             verdict.expect(Checker::Tree, stuck, || format!("{phb:?} has no hardware"));
             continue;
         };
-        marks(linux, &phb, &hardware, verdict);
-        frozen(linux, &phb, &hardware, verdict);
+        marks(linux, &phb, &hardware, account, verdict);
+        frozen((plan, linux), &phb, &hardware, (account, lent), verdict);
+        owners::check(plan, linux, &phb, account, verdict);
         orphans(linux, &phb, verdict);
         tree(linux, &phb, verdict);
         for device in phb.devices() {
@@ -68,7 +94,7 @@ pub(super) fn check_machine(plan: &Plan, linux: &SimLinux, verdict: &mut Verdict
     }
 }
 
-fn marks(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, verdict: &mut Verdict) {
+fn marks(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, account: &Account, verdict: &mut Verdict) {
     let Some(tree) = linux.registry().tree(phb.tree()) else { return };
     // A dead PHB stays isolated, and so does one that is given up.
     let lost = hardware.is_dead() || hardware.is_fenced();
@@ -81,12 +107,30 @@ fn marks(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, verdict: &mut Verdict) 
             pe.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
         });
         let may = if left { may | PeFlags::ISOLATED } else { may };
+        let may = may | lent(pe, account);
         let blocked = may.contains(PeFlags::ISOLATED) && pe.flags().contains(PeFlags::CFG_RESTRICTED);
         let may = if blocked { may | PeFlags::CFG_BLOCKED } else { may };
         let kept = pe.flags().difference(may);
         verdict
             .expect(Checker::Marks, kept.is_empty(), || format!("{phb:?} PE {} keeps {kept:?}", pe.number()));
     }
+}
+
+/// What a PE may be besides: an owner has it, or one above it, or somebody holds it in reset.
+fn lent(pe: PeRef<'_, '_, SimEnv>, account: &Account) -> PeFlags {
+    let mut may = PeFlags::empty();
+    for pe in core::iter::successors(Some(pe), |pe| pe.parent()) {
+        if pe.flags().contains(PeFlags::PASSED) {
+            may |= PeFlags::PASSED | PeFlags::ISOLATED;
+        }
+        if account.touched(pe.id()) {
+            may |= PeFlags::ISOLATED;
+        }
+        if account.holds(pe.id()) {
+            may |= PeFlags::RESET | PeFlags::CFG_BLOCKED;
+        }
+    }
+    may
 }
 
 fn isolated(linux: &SimLinux, phb: &SimPhb) -> bool {
@@ -96,7 +140,7 @@ fn isolated(linux: &SimLinux, phb: &SimPhb) -> bool {
 }
 
 /// Whether a PE is left isolated; that it may be so, `marks` sees to. Or firmware has given it up.
-fn given_up(linux: &SimLinux, phb: &SimPhb, pe: u32) -> bool {
+fn given_up(linux: &SimLinux, phb: &SimPhb, pe: u32, account: &Account) -> bool {
     let number = match (linux.rtas(), linux.hardware(phb.number().0)) {
         (Some(rtas), Some(hardware)) => {
             if rtas.honest().has_given_up(phb.number().0, pe) {
@@ -109,10 +153,20 @@ fn given_up(linux: &SimLinux, phb: &SimPhb, pe: u32) -> bool {
     };
     let Some(tree) = linux.registry().tree(phb.tree()) else { return false };
     let guard = tree.lock();
-    guard.find(PeNumber(number)).is_some_and(|pe| pe.flags().contains(PeFlags::ISOLATED))
+    let lent = |pe: PeRef<'_, '_, SimEnv>| {
+        pe.flags().intersects(PeFlags::ISOLATED | PeFlags::PASSED | PeFlags::RESET)
+            || account.touched(pe.id())
+    };
+    guard.find(PeNumber(number)).is_some_and(lent)
 }
 
-fn frozen(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, verdict: &mut Verdict) {
+fn frozen(
+    (plan, linux): (&Plan, &SimLinux),
+    phb: &SimPhb,
+    hardware: &Phb,
+    (account, lent): (&Account, bool),
+    verdict: &mut Verdict,
+) {
     if hardware.is_dead() {
         return;
     }
@@ -121,14 +175,15 @@ fn frozen(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, verdict: &mut Verdict)
         return;
     }
     // A partition is told by nobody: what no driver reads from stays stopped.
-    let read = |pe: Option<u32>| {
-        let used = |d: &Arc<SimDevice>| {
+    let used = |pe: Option<u32>| {
+        let reads = |d: &Arc<SimDevice>| {
             d.driver().is_some()
                 && d.identity().bars.iter().any(|bar| !bar.io && bar.size >= 16)
                 && pe.is_none_or(|pe| hardware.pe_of(d.bdf()) == Some(pe))
         };
-        linux.rtas().is_none() || phb.devices().iter().any(used)
+        phb.devices().iter().any(reads)
     };
+    let read = |pe: Option<u32>| linux.rtas().is_none() || used(pe);
     if !read(None) {
         return;
     }
@@ -137,11 +192,31 @@ fn frozen(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, verdict: &mut Verdict)
     verdict.expect(Checker::Frozen, !fenced, || format!("{phb:?} is fenced"));
     for pe in 0..hardware.pe_count() {
         let stopped = hardware.stopped(pe);
-        if stopped == Stopped::NO || given_up(linux, phb, pe) || !read(Some(pe)) {
+        if stopped == Stopped::NO || given_up(linux, phb, pe, account) || !read(Some(pe)) {
             continue;
         }
-        verdict.add(Checker::Frozen, format!("{phb:?} PE {pe:x}: {stopped:?}"));
+        // Firmware tells of one frozen PE at a time: one that somebody keeps hides others.
+        let number = phb.number().0;
+        let kept = account.touched_number(number, pe) || (account.touches(number) && !used(Some(pe)));
+        if lent && kept || is_left_over(plan, phb, hardware, pe) {
+            continue;
+        }
+        let members: Vec<String> = phb
+            .devices()
+            .iter()
+            .filter(|d| hardware.pe_of(d.bdf()) == Some(pe))
+            .map(|d| d.to_string())
+            .collect();
+        verdict.add(Checker::Frozen, format!("{phb:?} PE {pe:x} of {members:?}: {stopped:?}"));
     }
+}
+
+/// Whether a PE is one of virtual functions that were switched off: nobody has it.
+fn is_left_over(plan: &Plan, phb: &SimPhb, hardware: &Phb, pe: u32) -> bool {
+    let mut members = hardware.homes().into_iter().filter(|bdf| hardware.pe_of(*bdf) == Some(pe)).peekable();
+    members.peek().is_some()
+        && members
+            .all(|bdf| plan.physical_function(phb.number().0, bdf).is_some() && phb.device(bdf).is_none())
 }
 
 fn orphans(linux: &SimLinux, phb: &SimPhb, verdict: &mut Verdict) {
@@ -175,8 +250,11 @@ fn tree(linux: &SimLinux, phb: &SimPhb, verdict: &mut Verdict) {
         let Some(root) = guard.root() else { return };
         let all = root.subtree().map(|pe| {
             let buses: Vec<u8> = pe.devices().map(|d| d.info().bdf.bus()).collect();
+            let due = 1 + pe.devices().count() + pe.children().count();
+            let refs = (pe.references(), due, pe.devices().all(|device| device.references() == 1));
+            let physfn = pe.devices().find_map(|device| device.info().physfn);
             let idle = pe.devices().next().is_none() && pe.children().next().is_none();
-            (pe.id(), pe.number(), pe.parent().map(|p| p.id()), buses, idle)
+            (pe.id(), pe.number(), pe.parent().map(|p| p.id()), buses, (idle, refs, physfn))
         });
         (all.collect::<Vec<_>>(), root.id())
     };
@@ -185,10 +263,17 @@ fn tree(linux: &SimLinux, phb: &SimPhb, verdict: &mut Verdict) {
     verdict.expect(Checker::Tree, known == count, || {
         format!("{phb:?}: {count} devices in the tree, {known} in Linux")
     });
-    for (id, number, parent, buses, idle) in pes.into_iter().filter(|(id, ..)| *id != root) {
+    for (_, number, _, _, (_, (has, due, devices), _)) in &pes {
+        verdict.expect(Checker::Ledger, *has as usize == *due && *devices, || {
+            format!("{phb:?} PE {number} has {has} references, not {due}, or a device has more than one")
+        });
+    }
+    for (id, number, parent, buses, (idle, _, physfn)) in pes.into_iter().filter(|(id, ..)| *id != root) {
         verdict.expect(Checker::Tree, !idle, || format!("{phb:?} PE {number} is empty"));
         let Some(bus) = buses.into_iter().min() else { continue };
-        let expected = parent_of(linux, phb, id, bus).unwrap_or(root);
+        let pf = physfn.and_then(|pf| phb.device(pf)).and_then(|pf| pf.eeh());
+        let pf = pf.and_then(|id| linux.registry().peek_device(id)).map(|view| view.pe);
+        let expected = pf.or_else(|| parent_of(linux, phb, id, bus)).unwrap_or(root);
         verdict.expect(Checker::Tree, parent == Some(expected), || {
             format!("{phb:?} PE {number} is below {parent:?}, not {expected:?}")
         });
@@ -197,7 +282,10 @@ fn tree(linux: &SimLinux, phb: &SimPhb, verdict: &mut Verdict) {
 
 fn device_at_rest(linux: &SimLinux, phb: &SimPhb, device: &SimDevice, verdict: &mut Verdict) {
     let wired = phb.spec().function(device.bdf()).and_then(|f| f.pe);
-    let wanted = linux.rtas().map_or(wired, |rtas| rtas.honest().pe_number(phb.number().0, device.bdf()));
+    let of_vf = || device.identity().physfn.map(|_| eeh_pseries::pe_of_vf(device.bdf()).0);
+    let wanted = linux
+        .rtas()
+        .map_or(wired, |rtas| of_vf().or_else(|| rtas.honest().pe_number(phb.number().0, device.bdf())));
     let isa = device.identity().class >> 8 == 0x0601;
     let Some(number) = wanted.filter(|_| !isa) else { return };
     let id = device.eeh();

@@ -8,14 +8,17 @@ use std::hash::DefaultHasher;
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, Time};
+use eeh_recovery::PcieReset;
 
 use super::canary::Canary;
 use super::check::{Checker, Verdict, Violation};
+use super::owners::Account;
 use super::plan::Plan;
-use super::{order, rest, whole};
-use crate::engine::{Engine, Fault, Planned, Run};
+use super::{once, order, rest, told, vfs, whole};
+use crate::discipline::{self, Breach};
+use crate::engine::{Coverage, Engine, Fault, Mark, Planned, Run};
 use crate::hw::{Phb, Stopped};
-use crate::linux::{Call, SimLinux};
+use crate::linux::{Call, Moment, SimLinux, Wish};
 use crate::topology::MachineSpec;
 
 /// Everything must be quiet so long after boot, in virtual time: a hanging driver takes five minutes,
@@ -36,6 +39,12 @@ pub struct Evidence<'a> {
     pub run: Run,
     /// Which drivers were called.
     pub calls: Vec<Call>,
+    /// Devices that EEH got to know.
+    pub came: Vec<Moment>,
+    /// Calls of `slot_reset` for devices that were not reset.
+    pub kept: Vec<Moment>,
+    /// What owners, drivers and administrators asked for.
+    pub(super) account: Account,
     /// The hardware of PHBs that were removed.
     pub former: Vec<Arc<Phb>>,
     /// Somebody has the global lock of hotplug and never gives it back.
@@ -67,6 +76,12 @@ pub struct Summary {
     pub calls: usize,
     /// How the recoveries ended: recovered, failed, gone, cancelled, fenced.
     pub outcomes: [usize; 5],
+    /// Wishes of owners, drivers and administrators that were granted.
+    pub granted: usize,
+    /// Seeds with virtual functions.
+    pub vfs: usize,
+    /// What it came to.
+    pub coverage: Coverage,
     /// Two runs with equal digests printed and did the same.
     pub digest: u64,
 }
@@ -78,6 +93,9 @@ impl Summary {
         self.events += other.events;
         self.calls += other.calls;
         self.outcomes.iter_mut().zip(other.outcomes).for_each(|(mine, theirs)| *mine += theirs);
+        self.granted += other.granted;
+        self.vfs += other.vfs;
+        self.coverage.add(&other.coverage);
         self.digest ^= other.digest;
     }
 }
@@ -93,6 +111,19 @@ pub struct Failure {
     pub plan: String,
     /// The machine's log.
     pub log: Vec<String>,
+    /// What happened, as a picture.
+    pub marks: Vec<Mark>,
+}
+
+/// What a run left behind.
+#[derive(Clone, Debug)]
+pub struct Remains {
+    /// What it came to.
+    pub summary: Summary,
+    /// The machine's log.
+    pub log: Vec<String>,
+    /// What happened, as a picture.
+    pub marks: Vec<Mark>,
 }
 
 impl fmt::Display for Failure {
@@ -117,16 +148,32 @@ pub fn run(seed: u64, fixtures: &[MachineSpec]) -> Result<Summary, Failure> {
 ///
 /// What the checkers found.
 pub fn run_with(plan: Plan, canary: Option<Canary>) -> Result<Summary, Failure> {
+    replay(plan, canary).map(|remains| remains.summary)
+}
+
+/// The same, and what the run left behind.
+///
+/// # Errors
+///
+/// What the checkers found.
+pub fn replay(plan: Plan, canary: Option<Canary>) -> Result<Remains, Failure> {
     let mut plan = plan;
     if let Some(canary) = canary {
         canary.disturb(&mut plan);
     }
-    let fail = |violations, log| Failure { seed: plan.seed, violations, plan: describe(&plan), log };
+    let fail = |violations, log| Failure {
+        seed: plan.seed,
+        violations,
+        plan: describe(&plan),
+        log,
+        marks: Vec::new(),
+    };
     let boot = |error: &dyn fmt::Display| {
         fail(vec![Violation { checker: Checker::Liveness, text: error.to_string() }], Vec::new())
     };
     let linux = SimLinux::boot(&plan.spec, &plan.options).map_err(|error| boot(&error))?;
     let mut verdict = Verdict::default();
+    let _ = discipline::take();
     let played = play(&plan, &linux, canary, &mut verdict);
     let mut evidence = played.map_err(|text| {
         let log = linux.console().take().iter().map(ToString::to_string).collect();
@@ -137,13 +184,21 @@ pub fn run_with(plan: Plan, canary: Option<Canary>) -> Result<Summary, Failure> 
     }
     rest::check(&evidence, &mut verdict);
     order::check(&evidence, &mut verdict);
+    once::check(&evidence, &mut verdict);
+    told::check(&evidence, &mut verdict);
+    vfs::check_all(&evidence, &mut verdict);
+    for breach in discipline::take() {
+        let checker = if breach == Breach::Mmio { Checker::Mmio } else { Checker::Locks };
+        verdict.add(checker, format!("{breach:?}"));
+    }
     whole::check(&evidence, &mut verdict);
+    let log = evidence.run.log.iter().map(ToString::to_string).collect();
+    let marks = core::mem::take(&mut evidence.run.marks);
     if verdict.0.is_empty() {
-        return Ok(summary(&evidence));
+        return Ok(Remains { summary: summary(&evidence), log, marks });
     }
     verdict.0.dedup();
-    let log = evidence.run.log.iter().map(ToString::to_string).collect();
-    Err(fail(verdict.0, log))
+    Err(Failure { marks, ..fail(verdict.0, log) })
 }
 
 /// Both parts of a run; what a machine at rest must be like is looked at between them too.
@@ -166,9 +221,13 @@ fn play<'a>(
     for (events, fault) in &plan.moments {
         engine.plan_after(*events, *fault);
     }
+    for (phase, after, fault) in &plan.phases {
+        engine.plan_in(*phase, *after, *fault);
+    }
     let quiet = settle(&mut engine, linux)?;
     verdict.expect(Checker::Liveness, quiet, || "the first part does not come to rest".to_owned());
-    rest::check_machine(plan, linux, verdict);
+    let mut grants = linux.take_grants();
+    rest::check_machine(plan, linux, (&Account::new(grants.clone()), true), verdict);
     heal(plan, linux, &mut engine, canary);
     let (former, hotplug_stuck, run) = {
         let quiet = settle(&mut engine, linux)?;
@@ -178,7 +237,19 @@ fn play<'a>(
         let end = engine.now().after(if quiet { SLICE } else { Duration::ZERO });
         (former, hotplug_stuck, engine.run(end).map_err(|e| e.to_string())?)
     };
-    Ok(Evidence { plan, linux, run, calls: linux.calls().take(), former, hotplug_stuck })
+    grants.extend(linux.take_grants());
+    let calls = linux.calls();
+    Ok(Evidence {
+        plan,
+        linux,
+        run,
+        calls: calls.take(),
+        came: calls.take_came(),
+        kept: calls.take_kept(),
+        account: Account::new(grants),
+        former,
+        hotplug_stuck,
+    })
 }
 
 /// Runs until all is quiet. `false`: it never is.
@@ -206,6 +277,7 @@ fn is_lost(firmware: &crate::rtas::Firmware, hardware: &Phb, bdf: Bdf) -> bool {
 fn heal(plan: &Plan, linux: &SimLinux, engine: &mut Engine<'_>, canary: Option<Canary>) {
     let start = engine.now();
     engine.forget_moments();
+    give_back(plan, engine);
     let mut plan_at = |seconds: u64, fault| {
         let at = start.after(Duration::from_secs(seconds));
         engine.plan(Planned { at, fault });
@@ -221,7 +293,8 @@ fn heal(plan: &Plan, linux: &SimLinux, engine: &mut Engine<'_>, canary: Option<C
             for function in &phb.functions {
                 // A PE that firmware has given up, or that froze when nobody had it, wants a new card.
                 if linux.rtas().is_some_and(|rtas| is_lost(rtas.honest(), &hardware, function.bdf)) {
-                    hardware.pull(function.bdf);
+                    plan_at(1, Fault::Pull(number, function.bdf));
+                    plan_at(10, Fault::Push(number, function.bdf));
                 }
                 // One that is there stays.
                 let _ = hardware.push(function.bdf);
@@ -236,6 +309,27 @@ fn heal(plan: &Plan, linux: &SimLinux, engine: &mut Engine<'_>, canary: Option<C
     }
     if canary == Some(Canary::NeverAtRest) {
         plan_at(10 * LIMIT.as_secs(), Fault::Rescan(0));
+    }
+}
+
+/// Owners give their devices back, drivers end their resets, and somebody looks after what is left frozen.
+/// A driver is bound anew where another may have used the device.
+fn give_back(plan: &Plan, engine: &mut Engine<'_>) {
+    let start = engine.now();
+    let mut plan_at = |ms: u64, fault| {
+        engine.plan(Planned { at: start.after(Duration::from_millis(ms)), fault });
+    };
+    for at in &plan.owned {
+        // More often than it was opened is harmless.
+        for nth in 0..20 {
+            plan_at(26_000 + nth, Fault::Wish(at.phb, at.bdf, Wish::Release));
+        }
+        plan_at(27_000, Fault::Wish(at.phb, at.bdf, Wish::Pcie(PcieReset::Deassert)));
+        plan_at(30_000, Fault::Wish(at.phb, at.bdf, Wish::Thaw));
+        let others = plan.spec.functions().filter(|(o, f)| o.phb == at.phb && !f.is_bridge());
+        for (other, _) in others.filter(|(other, _)| !plan.wild.contains(other)) {
+            plan_at(50_000, Fault::Unbind(other.phb, other.bdf));
+        }
     }
 }
 
@@ -256,7 +350,7 @@ pub fn run_twice(plan: &Plan, canary: Option<Canary>) -> Result<Summary, Failure
     }
     let text = format!("{first:?}, then {second:?}");
     let violations = vec![Violation { checker: Checker::Determinism, text }];
-    Err(Failure { seed: plan.seed, violations, plan: describe(plan), log: Vec::new() })
+    Err(Failure { seed: plan.seed, violations, plan: describe(plan), log: Vec::new(), marks: Vec::new() })
 }
 
 fn digest(evidence: &Evidence<'_>) -> u64 {
@@ -282,6 +376,9 @@ fn summary(evidence: &Evidence<'_>) -> Summary {
         events: evidence.run.events.len(),
         calls: evidence.calls.len(),
         outcomes: all.map(ended),
+        granted: evidence.account.granted(),
+        vfs: usize::from(!evidence.plan.pfs.is_empty()),
+        coverage: evidence.run.coverage,
         digest: digest(evidence),
     }
 }
@@ -304,6 +401,9 @@ fn describe(plan: &Plan) -> String {
     }
     for (events, fault) in &plan.moments {
         text += &format!("  after {events} events: {fault:?}\n");
+    }
+    for (phase, after, fault) in &plan.phases {
+        text += &format!("  {after:?} after {phase:?}: {fault:?}\n");
     }
     text
 }

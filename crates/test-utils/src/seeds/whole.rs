@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use eeh_pe::{Bdf, Time};
+use eeh_pe::{Bdf, Time, TreeId};
 use eeh_recovery::{ChannelState, Outcome, RecoveryId, Step, What};
 
 use super::check::{Checker, Verdict};
@@ -46,10 +46,13 @@ fn reasons(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         .run
         .events
         .iter()
-        .filter(|(_, e)| matches!(e.what, What::Step(Step::TooManyFailures { .. })))
+        // Nor can anything be done for a card that is pulled out, as the lost ones are in the end.
+        .filter(|(_, e)| matches!(e.what, What::Step(Step::TooManyFailures { .. } | Step::Empty)))
         .filter_map(|(_, e)| e.recovery)
         .collect();
-    for recovery in &evidence.run.recoveries {
+    let there = |tree: TreeId| evidence.linux.phb_of(tree).is_some();
+    // Of a PHB that is taken away, cards are missing.
+    for recovery in evidence.run.recoveries.iter().filter(|recovery| there(recovery.id.tree)) {
         let failed = recovery.ended.is_some_and(|(_, outcome)| outcome == Outcome::Failed);
         let until = recovery.ended.map_or(Time::NEVER, |(at, _)| at);
         let again = || {

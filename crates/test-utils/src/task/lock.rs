@@ -8,6 +8,8 @@ use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use crate::discipline;
+
 /// A mutex as `device_lock` or the rescan lock: without data, sleeping, and lost for ever when its
 /// holder dies.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub struct SleepLock {
 #[derive(Default)]
 struct State {
     held: bool,
+    /// The task that took it.
+    owner: Option<u64>,
     /// Who has been handed the lock and has not run since.
     granted: Option<u64>,
     next: u64,
@@ -42,7 +46,14 @@ impl SleepLock {
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<LockGuard<'_>> {
-        self.with(|state| !core::mem::replace(&mut state.held, true)).then(|| LockGuard { lock: self })
+        let free = self.with(|state| {
+            let free = !core::mem::replace(&mut state.held, true);
+            if free {
+                state.owner = discipline::task();
+            }
+            free
+        });
+        free.then(|| LockGuard { lock: self })
     }
 
     /// Whether somebody holds it.
@@ -51,12 +62,20 @@ impl SleepLock {
         self.with(|state| state.held)
     }
 
+    /// Whether the task that asks holds it.
+    #[must_use]
+    pub fn is_held_by_caller(&self) -> bool {
+        let task = discipline::task();
+        task.is_some() && self.with(|state| state.held && state.owner == task)
+    }
+
     /// Hands the lock to the next in line, or frees it.
     fn release(&self) {
         let next = self.with(|state| {
             let next = state.waiting.pop_front();
             state.granted = next.as_ref().map(|(ticket, _)| *ticket);
             state.held = next.is_some();
+            state.owner = None;
             next
         });
         if let Some((_, waker)) = next {
@@ -106,6 +125,7 @@ impl<'a> Future for Locking<'a> {
         let (ticket, got) = lock.with(|state| match mine {
             None if !state.held => {
                 state.held = true;
+                state.owner = discipline::task();
                 (None, true)
             }
             None => {
@@ -116,6 +136,7 @@ impl<'a> Future for Locking<'a> {
             }
             Some(ticket) if state.granted == Some(ticket) => {
                 state.granted = None;
+                state.owner = discipline::task();
                 (None, true)
             }
             Some(ticket) => {

@@ -101,6 +101,7 @@ impl Future for Sleep<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let until = self.until;
+        crate::discipline::outside_trees("a sleep");
         match self.pace {
             Pace::Real(clock) => {
                 clock.spend(until.since(clock.now()));

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::trace::{Mark, Track};
 use serde_json::{Value, json};
-use test_utils::engine::{Mark, Track};
 
 /// The rows of a PHB, from above: worker, firmware, then each device with its driver below.
 fn row(track: Track) -> (u32, u32, String) {
@@ -55,7 +55,11 @@ fn event(mark: &Mark) -> Value {
 }
 
 /// Writes a trace.
-pub(crate) fn write(out: &mut impl Write, marks: &[Mark]) -> io::Result<()> {
+///
+/// # Errors
+///
+/// What writing to `out` ends with.
+pub fn write_trace(out: &mut impl Write, marks: &[Mark]) -> io::Result<()> {
     let mut events = names(marks);
     events.extend(marks.iter().map(event));
     let document = json!({"displayTimeUnit": "ms", "traceEvents": events});
@@ -79,7 +83,7 @@ mod tests {
             Mark::span(Track::Firmware(2), at(13), at(20), "OPAL asked to wait"),
         ];
         let mut bytes = Vec::new();
-        write(&mut bytes, &marks).expect("a vector takes everything");
+        write_trace(&mut bytes, &marks).expect("a vector takes everything");
         let parsed: Value = serde_json::from_slice(&bytes).expect("JSON");
         let events = parsed["traceEvents"].as_array().expect("a list");
         let named: Vec<u64> =
