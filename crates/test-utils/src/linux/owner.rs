@@ -148,7 +148,10 @@ impl SimLinux {
             Wish::Reset => {
                 let device = self.device(phb, bdf).map_err(|_| OwnerError::Gone)?;
                 let _work = device.work().lock().await;
-                let _driver = device.driver().ok_or(OwnerError::Gone)?;
+                // A driver that has left its device has no reset to ask for.
+                if device.is_gone() || (device.driver().is_none() && self.wants_driver(&device)) {
+                    return Err(OwnerError::Gone);
+                }
                 let _quiet = self.quiet().of(pe);
                 self.reset_as_driver(id).await
             }
