@@ -134,7 +134,11 @@ fn floating_point(object: &Path, findings: &mut Findings) -> Fallible<()> {
 fn exports(tree: &Path, findings: &mut Findings) -> Fallible<()> {
     let path = tree.join("vmlinux.symvers");
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    for (name, gpl) in EXPORTS {
+    let config = std::fs::read_to_string(tree.join(".config")).unwrap_or_default();
+    let iommu = config.lines().any(|line| line == "CONFIG_IOMMU_API=y");
+    // C has it under the same condition.
+    let there = |&(name, _): &(&str, bool)| iommu || name != "eeh_iommu_group_to_pe";
+    for (name, gpl) in EXPORTS.into_iter().filter(there) {
         let class = text
             .lines()
             .map(|line| line.split('\t').collect::<Vec<_>>())
