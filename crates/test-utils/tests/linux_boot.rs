@@ -20,18 +20,9 @@ fn nvme_behind_switch() -> (u32, Bdf) {
     (2, Bdf::new(3, 0, 0).expect("valid"))
 }
 
-/// Polls a future that no lock and no time stands against.
+/// Runs what no lock stands against, in virtual time.
 fn now<F: core::future::Future>(linux: &SimLinux, future: F) -> F::Output {
-    let mut future = core::pin::pin!(future);
-    let mut context = core::task::Context::from_waker(core::task::Waker::noop());
-    let time = linux.virtual_time().expect("virtual");
-    loop {
-        if let core::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        let (at, _) = time.take_timers().into_iter().next().expect("it waits for time");
-        time.set(at);
-    }
+    linux.virtual_time().expect("virtual").run(future)
 }
 
 #[test]

@@ -150,16 +150,7 @@ fn a_phb_and_a_device_that_come_later_work_without_eeh_too() {
     }
 }
 
-/// Polls a future that no lock stands against, through the times it waits for.
+/// Runs what no lock stands against, in virtual time.
 fn now<F: core::future::Future>(linux: &SimLinux, future: F) -> F::Output {
-    let mut future = core::pin::pin!(future);
-    let mut context = core::task::Context::from_waker(core::task::Waker::noop());
-    let time = linux.virtual_time().expect("virtual");
-    loop {
-        if let core::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        let (at, _) = time.take_timers().into_iter().next().expect("it waits for time");
-        time.set(at);
-    }
+    linux.virtual_time().expect("virtual").run(future)
 }

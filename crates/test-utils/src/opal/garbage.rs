@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! OPAL that answers what its specification does not know. Calls that lie do nothing.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use eeh_powernv::opal::{FreezeStatus, NextErrorOut, Opal};
 
 use super::Firmware;
+use crate::lies::{Lies, Told};
 
 /// The calls that can lie.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -86,24 +84,30 @@ impl Lie {
     }
 }
 
-#[derive(Debug, Default)]
-struct Talk {
-    lies: Vec<Lie>,
-    calls: BTreeMap<Named, u32>,
+impl Told for Lie {
+    type Call = Named;
+
+    fn call(&self) -> Named {
+        self.call
+    }
+
+    fn turns(&mut self) -> (&mut u32, &mut u32) {
+        (&mut self.after, &mut self.times)
+    }
 }
 
 /// Firmware that tells the truth until it is told to lie.
 #[derive(Debug)]
 pub struct Garbage {
     honest: Firmware,
-    talk: Mutex<Talk>,
+    lies: Lies<Lie>,
 }
 
 impl Garbage {
     /// Over firmware that is honest.
     #[must_use]
     pub fn new(honest: Firmware) -> Self {
-        Self { honest, talk: Mutex::default() }
+        Self { honest, lies: Lies::default() }
     }
 
     /// The honest firmware.
@@ -114,51 +118,29 @@ impl Garbage {
 
     /// From now on it tells this too; of two lies about a call, the older comes first.
     pub fn tell(&self, lie: Lie) {
-        self.talk().lies.push(lie);
+        self.lies.tell(lie);
     }
 
     /// From now on it tells the truth.
     pub fn repent(&self) {
-        self.talk().lies.clear();
+        self.lies.repent();
     }
 
     /// How often the call was made since the first lie.
     #[must_use]
     pub fn calls(&self, call: Named) -> u32 {
-        self.talk().calls.get(&call).copied().unwrap_or(0)
-    }
-
-    fn talk(&self) -> MutexGuard<'_, Talk> {
-        self.talk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a call answers, if it lies.
-    fn lie(&self, call: Named) -> Option<Lie> {
-        let mut talk = self.talk();
-        if talk.lies.is_empty() {
-            return None;
-        }
-        *talk.calls.entry(call).or_default() += 1;
-        let lie = talk.lies.iter_mut().find(|lie| lie.call == call && lie.times > 0)?;
-        if lie.after > 0 {
-            lie.after -= 1;
-            return None;
-        }
-        if lie.times != u32::MAX {
-            lie.times -= 1;
-        }
-        Some(*lie)
+        self.lies.calls(call)
     }
 
     /// A call without outputs.
     fn plain(&self, call: Named, honest: impl FnOnce(&Firmware) -> i64) -> i64 {
-        self.lie(call).map_or_else(|| honest(&self.honest), |lie| lie.code)
+        self.lies.next(call).map_or_else(|| honest(&self.honest), |lie| lie.code)
     }
 }
 
 impl Opal for Garbage {
     fn pci_eeh_freeze_status(&self, phb: u64, pe: u64, out: &mut FreezeStatus) -> i64 {
-        let Some(lie) = self.lie(Named::FreezeStatus) else {
+        let Some(lie) = self.lies.next(Named::FreezeStatus) else {
             return self.honest.pci_eeh_freeze_status(phb, pe, out);
         };
         *out = lie.status;
@@ -182,13 +164,13 @@ impl Opal for Garbage {
     }
 
     fn pci_next_error(&self, phb: u64, out: &mut NextErrorOut) -> i64 {
-        let Some(lie) = self.lie(Named::NextError) else { return self.honest.pci_next_error(phb, out) };
+        let Some(lie) = self.lies.next(Named::NextError) else { return self.honest.pci_next_error(phb, out) };
         *out = lie.next;
         lie.code
     }
 
     fn pci_get_phb_diag_data2(&self, phb: u64, buffer: &mut [u8]) -> i64 {
-        let Some(lie) = self.lie(Named::PhbDiag) else {
+        let Some(lie) = self.lies.next(Named::PhbDiag) else {
             return self.honest.pci_get_phb_diag_data2(phb, buffer);
         };
         buffer.fill(lie.fill);
@@ -208,7 +190,7 @@ impl Opal for Garbage {
     }
 
     fn pci_config_read(&self, phb: u64, bdf: u16, offset: u16, size: u8, out: &mut u32) -> i64 {
-        let Some(lie) = self.lie(Named::ConfigRead) else {
+        let Some(lie) = self.lies.next(Named::ConfigRead) else {
             return self.honest.pci_config_read(phb, bdf, offset, size, out);
         };
         *out = u32::from_ne_bytes([lie.fill; 4]);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Firmware that answers what its specification does not know. Calls that lie do nothing.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use eeh_pseries::rtas::{Address, ErrorClass, Rtas, Services, SlotResetState, info};
 
 use super::Firmware;
+use crate::lies::{Lies, Told};
 
 /// The calls that can lie.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -102,24 +100,30 @@ impl Lie {
     }
 }
 
-#[derive(Debug, Default)]
-struct Talk {
-    lies: Vec<Lie>,
-    calls: BTreeMap<Named, u32>,
+impl Told for Lie {
+    type Call = Named;
+
+    fn call(&self) -> Named {
+        self.call
+    }
+
+    fn turns(&mut self) -> (&mut u32, &mut u32) {
+        (&mut self.after, &mut self.times)
+    }
 }
 
 /// Firmware that tells the truth until it is told to lie.
 #[derive(Debug)]
 pub struct Garbage {
     honest: Firmware,
-    talk: Mutex<Talk>,
+    lies: Lies<Lie>,
 }
 
 impl Garbage {
     /// Over firmware that is honest.
     #[must_use]
     pub fn new(honest: Firmware) -> Self {
-        Self { honest, talk: Mutex::default() }
+        Self { honest, lies: Lies::default() }
     }
 
     /// The honest firmware.
@@ -130,47 +134,28 @@ impl Garbage {
 
     /// From now on it tells this too; of two lies about a call, the older comes first.
     pub fn tell(&self, lie: Lie) {
-        self.talk().lies.push(lie);
+        self.lies.tell(lie);
     }
 
     /// From now on it tells the truth.
     pub fn repent(&self) {
-        self.talk().lies.clear();
+        self.lies.repent();
     }
 
-    /// How often the call was made.
+    /// How often the call was made since the first lie.
     #[must_use]
     pub fn calls(&self, call: Named) -> u32 {
-        self.talk().calls.get(&call).copied().unwrap_or(0)
-    }
-
-    fn talk(&self) -> std::sync::MutexGuard<'_, Talk> {
-        self.talk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a call answers, if it lies.
-    fn lie(&self, call: Named) -> Option<Lie> {
-        let mut talk = self.talk();
-        *talk.calls.entry(call).or_default() += 1;
-        let lie = talk.lies.iter_mut().find(|lie| lie.call == call && lie.times > 0)?;
-        if lie.after > 0 {
-            lie.after -= 1;
-            return None;
-        }
-        if lie.times != u32::MAX {
-            lie.times -= 1;
-        }
-        Some(lie.clone())
+        self.lies.calls(call)
     }
 
     /// A call without outputs.
     fn plain(&self, call: Named, honest: impl FnOnce(&Firmware) -> i32) -> i32 {
-        self.lie(call).map_or_else(|| honest(&self.honest), |lie| lie.status)
+        self.lies.next(call).map_or_else(|| honest(&self.honest), |lie| lie.status)
     }
 
     /// A call with one output.
     fn word(&self, call: Named, out: &mut u32, honest: impl FnOnce(&Firmware, &mut u32) -> i32) -> i32 {
-        match self.lie(call) {
+        match self.lies.next(call) {
             Some(lie) => {
                 [*out, ..] = lie.words;
                 lie.status
@@ -202,7 +187,7 @@ impl Rtas for Garbage {
     }
 
     fn read_slot_reset_state2(&self, pe: Address, out: &mut SlotResetState) -> i32 {
-        match self.lie(Named::ReadState) {
+        match self.lies.next(Named::ReadState) {
             Some(lie) => {
                 let [state, capabilities, unavailable_ms] = lie.words;
                 *out = SlotResetState { state, capabilities, unavailable_ms };
@@ -234,7 +219,7 @@ impl Rtas for Garbage {
     }
 
     fn slot_error_detail(&self, pe: Address, driver: &[u8], log: &mut [u8], function: u32) -> i32 {
-        match self.lie(Named::ErrorDetail) {
+        match self.lies.next(Named::ErrorDetail) {
             Some(lie) => {
                 log.iter_mut().zip(&lie.log).for_each(|(to, from)| *to = *from);
                 lie.status

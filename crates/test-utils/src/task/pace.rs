@@ -39,6 +39,23 @@ impl VirtualTime {
         core::mem::take(&mut self.new.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Runs a future that no lock stands against, through the times it waits for.
+    ///
+    /// # Panics
+    ///
+    /// When it waits for something else.
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
+        let mut future = core::pin::pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return value;
+            }
+            let (at, _) = self.take_timers().into_iter().next().expect("it waits for time");
+            self.set(at);
+        }
+    }
+
     fn wake_at(&self, at: Time, waker: Waker) {
         self.new.lock().unwrap_or_else(PoisonError::into_inner).push((at, waker));
     }
