@@ -204,10 +204,8 @@ fn doubt<P: Platform>(
         registry.stats().count_false_positive(pe.id);
         return Check::Healthy;
     };
-    match registry.isolate_at(frozen, detection) {
+    match isolate(platform, registry, frozen, detection) {
         Isolate::Won => {
-            registry.stats().count(Counter::SlotResets);
-            go_offline(platform, registry, frozen);
             let now = detection.at;
             let tell = |subject, what| {
                 platform.observer().event(now, &Event { phb: pe.phb, recovery: None, subject, what });
@@ -230,12 +228,22 @@ fn subject_of<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId, pe: &PeV
     bdf.map_or(Subject::Pe(pe.number), |bdf| Subject::Device(bdf, pe.number))
 }
 
-/// The devices of a PE that was just isolated are offline from this moment: a driver whose own timeout
-/// comes next leaves the device alone. C: `eeh_pe_mark_isolated`
-pub(crate) fn go_offline<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe: PeId) {
-    if let Some(tree) = registry.tree(pe.tree()) {
-        tree.visit_reported(pe, |device| platform.core().set_channel_state(device, ChannelState::Frozen));
+/// Isolates a PE and queues its report; whoever wins wakes the worker. Its devices are offline from this
+/// moment: a driver whose own timeout comes next leaves the device alone. C: `eeh_pe_mark_isolated`
+pub(crate) fn isolate<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    pe: PeId,
+    detection: Detection,
+) -> Isolate {
+    let answer = registry.isolate_at(pe, detection);
+    if answer == Isolate::Won {
+        registry.stats().count(Counter::SlotResets);
+        if let Some(tree) = registry.tree(pe.tree()) {
+            tree.visit_reported(pe, |device| platform.core().set_channel_state(device, ChannelState::Frozen));
+        }
     }
+    answer
 }
 
 /// The PHB's own PE.

@@ -83,4 +83,4 @@ pub use reset_state::PcieReset;
 pub use tagged::Tagged;
 pub use text::Text;
 pub use unfreeze::reads_as_state;
-pub use worker::{DiagBuffer, Next, Worker, WorkerStorage};
+pub use worker::{DRIVER_LOG, DiagBuffer, Next, Worker, WorkerStorage};

@@ -15,10 +15,10 @@
 //! [`Request`]: crate::Request
 //! [`Params::owner_wait`]: crate::Params::owner_wait
 
-use eeh_pe::{Counter, Detection, DeviceId, Env, Isolate, PeFlags, PeId, PeView, Registry, Released};
+use eeh_pe::{Detection, DeviceId, Env, Isolate, PeFlags, PeId, PeView, Registry, Released};
 
 use crate::ask::Ask;
-use crate::detect::{go_offline, phb_of};
+use crate::detect::{isolate, phb_of};
 use crate::targets::pe_target_of_view;
 use crate::{FreezeState, InjectError, Injection, Platform, ResetKind, SlotControl, SlotState, Thaw, Wake};
 
@@ -180,10 +180,8 @@ impl OwnerReset {
 ///
 /// Any but NMI; never waits.
 pub fn mark_isolated<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe: PeId) -> Isolate {
-    let answer = registry.isolate_at(pe, Detection { at: platform.now(), address: 0 });
+    let answer = isolate(platform, registry, pe, Detection { at: platform.now(), address: 0 });
     if answer == Isolate::Won {
-        registry.stats().count(Counter::SlotResets);
-        go_offline(platform, registry, pe);
         platform.wake().wake(pe.tree());
     }
     answer

@@ -23,8 +23,8 @@ use crate::{ErrorLog, PeTarget, Platform, Severity};
 /// `ibm,phb-diag-data-size`
 const SIZE: usize = 8576;
 
-/// The most that firmware is told of the devices. C: `EEH_PCI_REGS_LOG_LEN`
-const DRIVER_LOG: usize = 8192;
+/// The most bytes that firmware is told of the devices of a PE ([`ErrorLog::capture`]). C: `EEH_PCI_REGS_LOG_LEN`
+pub const DRIVER_LOG: usize = 8192;
 
 /// Error data of a PHB.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use eeh_pe::{Env, PeId, Time, Tree};
 
 pub(crate) use device::may_hear;
 use diag::Diag;
-pub use diag::DiagBuffer;
+pub use diag::{DRIVER_LOG, DiagBuffer};
 use jobs::Running;
 use request::Asked;
 
