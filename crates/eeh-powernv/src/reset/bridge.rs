@@ -50,21 +50,23 @@ pub(super) fn choose(phb: u64, bridge: DeviceTarget, kind: ResetKind) -> Way {
         return Way::Firmware(root::reset(phb, kind));
     }
     match kind {
-        ResetKind::Fundamental if bridge.reset_by_firmware => {
-            Way::Firmware(FirmwareReset::new(slot(phb, &bridge), scope::PCI_FUNDAMENTAL))
-        }
+        ResetKind::Fundamental if bridge.reset_by_firmware => Way::Slot(bridge),
         ResetKind::Fundamental | ResetKind::Hot => Way::Bridge(BridgeReset::new(bridge)),
     }
 }
 
-/// Whether firmware offers to reset the slot.
-pub(super) fn is_firmwares(bridge: &DeviceTarget, kind: ResetKind) -> bool {
-    let root = bridge.flags.contains(DeviceFlags::ROOT_PORT);
-    kind == ResetKind::Fundamental && bridge.reset_by_firmware && !root
+/// The way for a slot that firmware offers to reset, once the port may be asked.
+pub(super) fn settle(config: &impl ConfigSpace, bridge: DeviceTarget) -> Way {
+    if switches_power(config, &bridge) {
+        let slot = slot(bridge.phb.firmware, &bridge);
+        Way::Firmware(FirmwareReset::new(slot, scope::PCI_FUNDAMENTAL))
+    } else {
+        Way::Bridge(BridgeReset::new(bridge))
+    }
 }
 
 /// Whether the port has a slot with a power controller (PCIe 6.0 7.5.3.2, 7.5.3.9).
-pub(super) fn switches_power(config: &impl ConfigSpace, bridge: &DeviceTarget) -> bool {
+fn switches_power(config: &impl ConfigSpace, bridge: &DeviceTarget) -> bool {
     let read = |offset: u16, width| {
         let value = config.read(bridge, bridge.pcie_cap.saturating_add(offset), width).ok();
         value.filter(|value| *value != all_ones(width)).unwrap_or(0)

@@ -214,8 +214,29 @@ fn an_attempt_given_up_is_released_and_unmasked_at_any_point() {
     }
 }
 
+/// A port that switches its slot's power.
+struct Powered;
+
+impl ConfigSpace for Powered {
+    fn read(&self, device: &DeviceTarget, offset: u16, _: Width) -> Result<u32, FirmwareError> {
+        let capability = offset.checked_sub(device.pcie_cap);
+        Ok(match capability {
+            Some(EXPRESS_FLAGS) => SLOT,
+            Some(SLOT_CAPABILITIES) => POWER_CONTROLLER,
+            Some(_) | None => 0,
+        })
+    }
+
+    fn write(&self, _: &DeviceTarget, _: u16, _: Width, _: u32) -> Result<(), FirmwareError> {
+        unreachable!("a port is only looked at")
+    }
+}
+
 fn way(bridge: DeviceTarget, kind: ResetKind) -> Way {
-    choose(PHB, bridge, kind)
+    match choose(PHB, bridge, kind) {
+        Way::Slot(bridge) => settle(&Powered, bridge),
+        way @ (Way::Firmware(_) | Way::Bridge(_) | Way::Function(_) | Way::Refused(_)) => way,
+    }
 }
 
 /// The reset calls that firmware sees of one attempt that it refuses.

@@ -81,7 +81,6 @@ impl Reset {
         let way = match *point {
             _ if whole => Way::Firmware(phb::complete(phb)),
             ResetPoint::Phb | ResetPoint::RootBus => Way::Firmware(root::reset(phb, kind)),
-            ResetPoint::Bridge(device) if bridge::is_firmwares(&device, kind) => Way::Slot(device),
             ResetPoint::Bridge(device) => bridge::choose(phb, device, kind),
             ResetPoint::Function(device) => Way::Function(FunctionReset::new(device)),
             ResetPoint::Unknown => Way::Refused(NO_BRIDGE),
@@ -95,16 +94,14 @@ impl Reset {
         {
             self.way = Way::Refused(error);
         }
-        if let Way::Slot(device) = self.way {
-            let powered = bridge::switches_power(back, &device);
-            let kind = if powered { ResetKind::Fundamental } else { ResetKind::Hot };
-            self.way = bridge::choose(device.phb.firmware, device, kind);
-        }
         match &mut self.way {
             Way::Firmware(reset) => reset.poll(&back.opal, now),
             Way::Bridge(reset) => reset.poll(back, now),
             Way::Function(reset) => reset.poll(back, now),
-            Way::Slot(_) => ResetPoll::Failed(NO_BRIDGE),
+            Way::Slot(bridge) => {
+                self.way = bridge::settle(back, *bridge);
+                self.poll(back, now)
+            }
             Way::Refused(error) => ResetPoll::Failed(*error),
         }
     }
