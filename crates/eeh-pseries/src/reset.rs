@@ -103,27 +103,37 @@ impl Reset {
             self.patience = Patience::new();
             status = self.call(back, reset::HOT);
         }
-        match SET_SLOT_RESET.sort(status) {
-            Status::Done => {
+        match self.called(back, status, now) {
+            Ok(None) => {
                 let until = now.after(HOLD);
                 self.step = Step::Held(until);
                 wait(until, Wait::ResetHold)
             }
-            Status::Busy(asked) => match self.patience.wait(asked) {
-                Some(pause) => {
-                    let until = now.after(pause);
-                    self.step = Step::Activating(until, Wait::RtasBusy);
-                    wait(until, Wait::RtasBusy)
-                }
-                None => self.give_back(back, SET_SLOT_RESET.unfinished()),
-            },
-            Status::Failed(error) => match self.away(back, status, now) {
-                Some(until) => {
-                    self.step = Step::Activating(until, Wait::FirmwareUnavailable);
-                    wait(until, Wait::FirmwareUnavailable)
-                }
-                None => self.give_back(back, error),
-            },
+            Ok(Some((until, why))) => {
+                self.step = Step::Activating(until, why);
+                wait(until, why)
+            }
+            Err(error) => self.give_back(back, error),
+        }
+    }
+
+    /// What becomes of a call: done, or to be made again at a time that somebody asks for.
+    fn called<R: Rtas>(
+        &mut self,
+        back: &PSeries<R>,
+        status: i32,
+        now: Time,
+    ) -> Result<Option<(Time, Wait)>, FirmwareError> {
+        match SET_SLOT_RESET.sort(status) {
+            Status::Done => Ok(None),
+            Status::Busy(asked) => {
+                let pause = self.patience.wait(asked).ok_or_else(|| SET_SLOT_RESET.unfinished())?;
+                Ok(Some((now.after(pause), Wait::RtasBusy)))
+            }
+            Status::Failed(error) => {
+                let until = self.away(back, status, now).ok_or(error)?;
+                Ok(Some((until, Wait::FirmwareUnavailable)))
+            }
         }
     }
 
@@ -140,27 +150,17 @@ impl Reset {
 
     fn deactivate<R: Rtas>(&mut self, back: &PSeries<R>, now: Time) -> ResetPoll {
         let status = self.call(back, reset::DEACTIVATE);
-        match SET_SLOT_RESET.sort(status) {
-            Status::Done => {
+        match self.called(back, status, now) {
+            Ok(None) => {
                 let until = now.after(SETTLE);
                 self.step = Step::Settling(until);
                 wait(until, Wait::PeSettle)
             }
-            Status::Busy(asked) => match self.patience.wait(asked) {
-                Some(pause) => {
-                    let until = now.after(pause);
-                    self.step = Step::Deactivating(until, Wait::RtasBusy);
-                    wait(until, Wait::RtasBusy)
-                }
-                None => self.over(Err(SET_SLOT_RESET.unfinished())),
-            },
-            Status::Failed(error) => match self.away(back, status, now) {
-                Some(until) => {
-                    self.step = Step::Deactivating(until, Wait::FirmwareUnavailable);
-                    wait(until, Wait::FirmwareUnavailable)
-                }
-                None => self.over(Err(error)),
-            },
+            Ok(Some((until, why))) => {
+                self.step = Step::Deactivating(until, why);
+                wait(until, why)
+            }
+            Err(error) => self.over(Err(error)),
         }
     }
 
