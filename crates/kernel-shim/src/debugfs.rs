@@ -10,7 +10,8 @@ use kernel::ffi::{c_char, c_int, c_void};
 
 use crate::pci::PciDev;
 use crate::seq::{Command, EINVAL, ENODEV, FileOps, ReadFile, open_number, open_text, written};
-use crate::{bindings, breakage, history, interrupt, mailbox, params, platform, registry, seq, state, time};
+use crate::state::{Eeh, eeh};
+use crate::{bindings, breakage, history, interrupt, mailbox, params, registry, seq, state, time};
 
 /// Makes a file; without it EEH works as well.
 fn create(name: &CStr, mode: u16, operations: &'static FileOps) {
@@ -149,7 +150,7 @@ const USAGE: ReadFile = {
 /// C: `eeh_force_recover_write`
 fn recover(text: &[u8]) -> Result<(), isize> {
     let command = ForceRecover::parse(text).ok_or(EINVAL)?;
-    let (platform, registry) = platform().zip(registry()).ok_or(ENODEV)?;
+    let Eeh { platform, registry } = eeh().ok_or(ENODEV)?;
     match command {
         ForceRecover::Check => mailbox::check_all(),
         ForceRecover::Pe(phb, number) => {
@@ -179,7 +180,7 @@ fn check(text: &[u8]) -> Result<(), isize> {
         unsafe { bindings::_dev_err(raw, c"No eeh_dev for this device!\n".as_ptr().cast()) };
         return Err(ENODEV);
     };
-    let (platform, registry) = platform().zip(registry()).ok_or(ENODEV)?;
+    let Eeh { platform, registry } = eeh().ok_or(ENODEV)?;
     let found = dev_check_failure(platform, registry, id, Context::Normal);
     let found = c_int::from(found.is_failure());
     // SAFETY: the device is held.

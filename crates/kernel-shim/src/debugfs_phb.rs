@@ -7,8 +7,9 @@ use core::ptr::NonNull;
 use eeh_recovery::{FirmwareError, InjectCommand, InjectError, Injection, PeTarget, PhbTarget, SlotControl};
 use kernel::ffi::{c_char, c_int, c_void};
 
+use crate::bindings;
 use crate::seq::{Command, EINVAL, ENODEV, FileOps, open_number, written};
-use crate::{bindings, platform, registry};
+use crate::state::{Eeh, eeh};
 
 /// Error injection registers of a PHB, by their offset.
 const OUTBOUND: usize = 0xd10;
@@ -108,7 +109,7 @@ static INJECT: FileOps = {
 /// Injects an error into a PE of a PHB.
 fn inject(number: c_int, text: &[u8]) -> Result<(), isize> {
     let command = InjectCommand::parse(text).ok_or(EINVAL)?;
-    let (platform, registry) = platform().zip(registry()).ok_or(ENODEV)?;
+    let Eeh { platform, registry } = eeh().ok_or(ENODEV)?;
     let number = eeh_pe::PhbNumber(u32::try_from(number).map_err(|_| ENODEV)?);
     let tree = registry.find_phb(number).and_then(|id| registry.tree(id)).ok_or(ENODEV)?;
     let phb = PhbTarget { tree: tree.id(), number, firmware: tree.firmware() };

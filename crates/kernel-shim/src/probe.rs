@@ -16,6 +16,7 @@ use crate::firmware::Firmware;
 use crate::identify;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
+use crate::state::{Eeh, eeh};
 use crate::{mailbox, phb, platform, registry, state, sysfs, token};
 
 /// Base class and subclass of a PCI-ISA bridge, which is in no PE.
@@ -118,7 +119,7 @@ fn insert(
     drop(refused);
     // One that Linux has dropped without telling: the one that is there now counts.
     let InsertError::Exists(old) = error else { return Err(error) };
-    let (platform, registry) = platform().zip(registry()).ok_or(error)?;
+    let Eeh { platform, registry } = eeh().ok_or(error)?;
     drop(eeh_recovery::remove_device(platform, registry, old));
     enter().map_err(|(error, _)| error)
 }
@@ -209,7 +210,7 @@ pub(crate) fn leave(device: &PciDev) {
     // It looks for the token.
     sysfs::remove_device(device);
     publish(device, None);
-    let Some((platform, registry)) = platform().zip(registry()) else { return };
+    let Some(Eeh { platform, registry }) = eeh() else { return };
     // The platform's device is put here, outside the lock.
     drop(eeh_recovery::remove_device(platform, registry, id));
 }

@@ -9,6 +9,7 @@ use core::ptr;
 
 use eeh_pe::{Lock, LockName};
 use eeh_pseries::rtas::{Address, ErrorClass, Rtas, Services, SlotResetState};
+use eeh_recovery::DRIVER_LOG;
 use kernel::ffi::c_int;
 
 use crate::bindings;
@@ -17,13 +18,11 @@ use crate::once::Once;
 
 /// Bytes of an error log, and of a work buffer.
 const ROOM: usize = 4096;
-/// Bytes of a driver's data in an error log. C: `EEH_PCI_REGS_LOG_LEN`
-const DRIVER_ROOM: usize = 8192;
 
 /// Buffers that RTAS can reach.
 #[repr(C, align(4096))]
 struct Buffers {
-    driver: [u8; DRIVER_ROOM],
+    driver: [u8; DRIVER_LOG],
     log: [u8; ROOM],
 }
 
@@ -33,7 +32,7 @@ struct LowMemory(UnsafeCell<Buffers>);
 // SAFETY: see above.
 unsafe impl Sync for LowMemory {}
 
-static LOW: LowMemory = LowMemory(UnsafeCell::new(Buffers { driver: [0; DRIVER_ROOM], log: [0; ROOM] }));
+static LOW: LowMemory = LowMemory(UnsafeCell::new(Buffers { driver: [0; DRIVER_LOG], log: [0; ROOM] }));
 static BUFFERS_LOCK: Once<SleepLock<()>> = Once::new();
 
 /// The buffers, ours for a while.

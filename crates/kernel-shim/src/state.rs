@@ -72,22 +72,12 @@ pub(crate) fn has_flag(flag: u32) -> bool {
 
 /// Sets flags. C: `eeh_add_flag`
 pub(crate) fn add_flag(flag: u32) {
-    change(|now| now | flag.cast_signed());
+    flags().fetch_or(flag.cast_signed(), Ordering::AcqRel);
 }
 
 /// Clears flags. C: `eeh_clear_flag`
 pub(crate) fn clear_flag(flag: u32) {
-    change(|now| now & !flag.cast_signed());
-}
-
-fn change(to: impl Fn(i32) -> i32) {
-    loop {
-        let now = flags().load(Ordering::Relaxed);
-        let changed = flags().compare_exchange(now, to(now), Ordering::AcqRel, Ordering::Relaxed);
-        if changed.is_ok() {
-            return;
-        }
-    }
+    flags().fetch_and(!flag.cast_signed(), Ordering::AcqRel);
 }
 
 /// Whether EEH looks for errors. C: `eeh_enabled`

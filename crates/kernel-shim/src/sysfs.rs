@@ -11,6 +11,7 @@ use kernel::ffi::{c_char, c_int};
 use crate::pci::{PciDev, of_device};
 use crate::printk::pr_warn;
 use crate::seq::{ENODEV, written};
+use crate::state::{Eeh, eeh};
 use crate::{bindings, platform, registry, request, sriov, state, token};
 
 /// C: `EEH_STATE_NOT_SUPPORT`: what is shown of a PE whose state firmware does not tell.
@@ -160,7 +161,7 @@ unsafe extern "C" fn store_state(
 ) -> isize {
     // SAFETY: the file keeps its device.
     let id = unsafe { token::device_of(of_device(device)) };
-    let (Some(id), Some((platform, registry))) = (id, platform().zip(registry())) else { return ENODEV };
+    let Some((id, Eeh { platform, registry })) = id.zip(eeh()) else { return ENODEV };
     // SAFETY: so many bytes were written.
     let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
     match request::wait(Request::write_state(platform, registry, id, text)) {

@@ -9,7 +9,8 @@ use super::like_c;
 use crate::bindings::{self, device_node, eeh_dev, pci_controller, pci_dn};
 use crate::pci::PciDev;
 use crate::printk::pr_info;
-use crate::{debugfs_phb, early, interrupt, phb, platform, pseries, registry, state, token};
+use crate::state::{Eeh, eeh};
+use crate::{debugfs_phb, early, interrupt, phb, pseries, registry, state, token};
 
 like_c!(
     eeh_show_enabled,
@@ -103,8 +104,7 @@ unsafe extern "C" fn pseries_eeh_init_edev_recursive(pdn: *mut pci_dn) {
 /// May sleep.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn eeh_pe_tree_remove(edev: *mut eeh_dev) -> c_int {
-    let Some((registry, id)) = registry().zip(token::device(edev)) else { return ENODEV };
-    let Some(platform) = platform() else { return ENODEV };
+    let Some((Eeh { platform, registry }, id)) = eeh().zip(token::device(edev)) else { return ENODEV };
     // The platform's device is put here, outside the lock.
     match eeh_recovery::remove_device(platform, registry, id) {
         Some(removed) => drop(removed),
