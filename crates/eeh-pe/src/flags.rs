@@ -60,7 +60,8 @@ bitflags! {
 bitflags! {
     /// State of a device: the 12 flag bits of its word. Names of `edev->mode`.
     ///
-    /// Bits 0 to 4 and 8 to 10 are Linux's; the others are ours.
+    /// Bits 0 to 4 and 8 to 10 are Linux's and are what sysfs shows ([`DeviceFlags::LINUX`]); the others are
+    /// ours.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
     pub struct DeviceFlags: u16 {
         /// A PCI-to-PCI bridge. C: `EEH_DEV_BRIDGE`
@@ -85,5 +86,11 @@ bitflags! {
         const SYSFS = 1 << 9;
         /// Permanently removed; configuration space is hidden. C: `EEH_DEV_REMOVED`
         const REMOVED = 1 << 10;
+        /// Added in the middle of a recovery: its driver's probe met a blocked or frozen device, and is
+        /// made again.
+        const LATE = 1 << 11;
+
+        /// What sysfs shows.
+        const LINUX = 0x71f;
     }
 }

@@ -12,10 +12,8 @@ use kernel::sync::aref::ARef;
 use kernel::task::Task;
 
 use crate::env::KernelEnv;
-use crate::late::Late;
 use crate::lock::{Class, RawGuard, RawLock};
 use crate::once::Once;
-use crate::pci::PciDev;
 use crate::thread::is_current;
 use crate::{interrupt, thread};
 
@@ -41,7 +39,8 @@ struct Content {
     /// The job that the helper is at.
     running: Option<JobId>,
     answer: Option<(JobId, JobAnswer)>,
-    late: Late,
+    /// Devices came in the middle of a recovery, and no thread was made for them.
+    late: bool,
 }
 
 impl Content {
@@ -58,7 +57,7 @@ impl Content {
             job: None,
             running: None,
             answer: None,
-            late: Late::EMPTY,
+            late: false,
         }
     }
 
@@ -252,28 +251,25 @@ pub(crate) fn take_dead(tree: TreeId) -> Option<JobId> {
     job
 }
 
-/// Remembers a device that was added to a PE in recovery; the worker looks at it when it has recovered.
+/// A device was added in the middle of a recovery; the worker has it looked at when the PHB has recovered.
 ///
 /// # Context
 ///
-/// May sleep.
-pub(crate) fn put_late(tree: TreeId, device: PciDev) {
-    let full = lock(tree).and_then(|mut content| {
-        let full = content.late.put(device);
+/// Any but NMI.
+pub(crate) fn note_late(tree: TreeId) {
+    if let Some(mut content) = lock(tree) {
+        content.late = true;
         content.wake_worker();
-        full
-    });
-    drop(full);
+    }
 }
 
 /// Whether such devices came since this was asked last.
-pub(crate) fn has_new_late(tree: TreeId) -> bool {
-    lock(tree).is_some_and(|mut content| content.late.are_new())
-}
-
-/// One of them.
-pub(crate) fn take_late(tree: TreeId) -> Option<PciDev> {
-    lock(tree)?.late.take()
+///
+/// # Context
+///
+/// The worker.
+pub(crate) fn take_late(tree: TreeId) -> bool {
+    lock(tree).is_some_and(|mut content| core::mem::take(&mut content.late))
 }
 
 /// The error interrupt: every worker asks firmware before it is armed again. Answers how many there are.

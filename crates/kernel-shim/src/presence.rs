@@ -59,7 +59,9 @@ impl Slot {
         if !core::ptr::eq(now.cast(), hotplug) {
             return None;
         }
-        // SAFETY: the slot's driver has it, as seen just now, and its module, which has the table, is held.
+        // SAFETY: the slot's driver has it, as seen just now, and its module, which has the table, is held. A
+        // driver that gives its slot up from here on frees what is called: C's window too, and the PCI core has
+        // no lock that closes it (`docs/design/0010-threads-in-the-kernel.md`).
         Some((hotplug, unsafe { &*(*hotplug).ops }))
     }
 

@@ -4,8 +4,8 @@
 use core::ptr::NonNull;
 
 use eeh_pe::{
-    DeviceId, DeviceInfo, InsertError, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType, Tree, TreeGuard,
-    Window, WindowKind,
+    DeviceFlags, DeviceId, DeviceInfo, InsertError, Inserted, PeFlags, PeId, PeNumber, PeSpec, PeType, Tree,
+    TreeGuard, Window, WindowKind,
 };
 use eeh_powernv::quirks::restricts_config;
 use eeh_recovery::{DeviceTarget, PhbTarget, SlotControl, save_config};
@@ -140,8 +140,11 @@ fn refresh(
     // One that firmware does not know stays as it is.
     let _ = firmware.reinit(target);
     let saved = saved(firmware, target, device);
-    tree.lock().save_config(inserted.device, saved);
-    mailbox::put_late(tree.id(), device.clone());
+    let mut guard = tree.lock();
+    guard.save_config(inserted.device, saved);
+    let _ = guard.change_device(inserted.device, DeviceFlags::LATE, DeviceFlags::empty());
+    drop(guard);
+    mailbox::note_late(tree.id());
 }
 
 /// What the PE of a new device is known to be.

@@ -115,12 +115,10 @@ unsafe extern "C" fn show_mode(
     _attribute: *mut bindings::device_attribute,
     page: *mut c_char,
 ) -> isize {
-    /// Linux's flags; the others are not its business.
-    const LINUX: u16 = 0x71f;
     // SAFETY: the arguments of a `show`.
     let Some((device, _)) = (unsafe { views(device) }) else { return 0 };
     // SAFETY: as above.
-    unsafe { Page::new(page) }.write(format_args!("{:#x}\n", device.flags.bits() & LINUX))
+    unsafe { Page::new(page) }.write(format_args!("{:#x}\n", (device.flags & DeviceFlags::LINUX).bits()))
 }
 
 unsafe extern "C" fn show_address(

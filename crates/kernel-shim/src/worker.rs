@@ -100,7 +100,7 @@ fn serve(mut worker: Worker<'static, KernelPlatform>, tree: TreeId, number: u32)
         if must_end(worker.recovering().is_some()) {
             return;
         }
-        if worker.recovering().is_none() && mailbox::has_new_late(tree) {
+        if worker.recovering().is_none() && mailbox::take_late(tree) {
             late::attach(tree, number);
         }
         let until = match worker.step(now()) {

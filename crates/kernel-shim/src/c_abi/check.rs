@@ -134,9 +134,8 @@ unsafe extern "C" fn eeh_dev_to_pe(edev: *mut eeh_dev) -> *mut eeh_pe {
 /// Any.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn eeh_dev_mode(edev: *mut eeh_dev) -> c_int {
-    let ours = DeviceFlags::IN_ERROR | DeviceFlags::PERM_FAILURE | DeviceFlags::LOCK_LOST;
     let view = registry().and_then(|registry| registry.peek_device(token::device(edev)?));
-    view.map_or(0, |view| view.flags.difference(ours).bits().into())
+    view.map_or(0, |view| (view.flags & DeviceFlags::LINUX).bits().into())
 }
 
 /// C: `pe->state`
