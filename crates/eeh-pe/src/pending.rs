@@ -110,7 +110,9 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         self.collect_reports();
         while let Some((index, slot, next)) = self.oldest_report() {
             self.unlink_oldest(next);
-            self.end_report(index, slot);
+            if !cfg!(eeh_mutant = "cancel_keeps_the_reference") {
+                self.end_report(index, slot);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::guard::TreeGuard;
 use crate::hold::{DeviceHold, PeHold};
 use crate::id::{DeviceId, PeId, PeNumber};
 use crate::links::{DeviceLinks, PeLinks, Use};
+use crate::mutant::mutant;
 use crate::name::Name;
 use crate::slot::Slot;
 
@@ -38,7 +39,8 @@ impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
 
     /// Borrows what is in the tree and live.
     pub(crate) fn live(guard: &'g TreeGuard<'r, E>, index: u16) -> Option<Self> {
-        Self::linked(guard, index).filter(Self::is_live)
+        Self::linked(guard, index)
+            .filter(|pe| mutant!(eeh_mutant = "lookup_finds_the_removed", pe.is_live(), true))
     }
 
     /// The PE's handle.

@@ -63,7 +63,9 @@ impl<E: Env> Registry<E> {
         let cell = self.cell(id)?;
         let pinned = cell.state.update(|now| {
             let same = mutant!(eeh_mutant = "tree_any_generation", now.is_even_removed(id.0), true);
-            if !same || now.count() == 0 || now.flags() & BUILDING != 0 {
+            let building = now.flags() & BUILDING != 0;
+            let hidden = mutant!(eeh_mutant = "tree_while_building", building, false);
+            if !same || now.count() == 0 || hidden {
                 return Err(());
             }
             now.plus_one(max_holds::<E>()).ok_or(())

@@ -78,6 +78,9 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         // Who had it open has it no more.
         let owned = self.forget_owner(owner);
         let pe = self.id.pe(self.pe_name(owner)?);
+        if cfg!(eeh_mutant = "removal_reports_late") {
+            self.remove_if_empty(owner, now);
+        }
         let reported = self.leave_report(owner, owned, now);
         self.remove_if_empty(owner, now);
         let pe_removed = !self.pe_is_live(owner);

@@ -9,6 +9,7 @@ use crate::flags::PeFlags;
 use crate::guard::TreeGuard;
 use crate::id::{PeId, PhbNumber, TreeId};
 use crate::insert::Inserted;
+use crate::mutant::mutant;
 use crate::phb::PhbInfo;
 use crate::registry::Registry;
 use crate::storage::Reservation;
@@ -118,7 +119,8 @@ impl<'r, E: Env> Tree<'r, E> {
         let guard = TreeGuard::without_reaping(self.registry, self.cell, self.id);
         let Some(root) = guard.pe(pe) else { return };
         let waits = PeFlags::ISOLATED | PeFlags::PENDING;
-        if root.flags() & (waits | PeFlags::RECOVERING) != waits {
+        let theirs = root.flags() & (waits | PeFlags::RECOVERING) != waits;
+        if mutant!(eeh_mutant = "visit_comes_too_late", theirs, false) {
             return;
         }
         for device in root.subtree().flat_map(|pe| pe.devices()) {

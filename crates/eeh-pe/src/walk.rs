@@ -30,7 +30,8 @@ impl<E: Env> TreeGuard<'_, E> {
     }
 
     fn device_born_before(&self, index: u16, stamp: Stamp) -> bool {
-        self.inner.devices.node(index).is_some_and(|node| node.born < stamp.0)
+        let young = cfg!(eeh_mutant = "reader_sees_the_young");
+        self.inner.devices.node(index).is_some_and(|node| node.born < stamp.0 || young)
     }
 
     /// The next live PE after `at` in the subtree of `root` that is older than `stamp`.

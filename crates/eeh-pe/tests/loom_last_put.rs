@@ -5,6 +5,7 @@
 
 // mutants: put_is_not_atomic => "freed twice, or not at all"
 // mutants: push_links_late => "one of two was not freed"
+// mutants: lookup_finds_the_removed => "a removed PE was found"
 // mutants: removal_frees_held => "the walk lost its place"
 
 #![cfg(eeh_loom)]

@@ -58,3 +58,27 @@ fn the_next_occupant_is_not_marked() {
         assert_ne!(answer, Isolate::AlreadyIsolated, "nobody else isolated it");
     });
 }
+
+#[test]
+fn one_of_two_detectors_wins_at_most_while_the_occupant_changes() {
+    explore("two detectors and a new occupant", || {
+        let registry = Arc::new(registry::<Host>(1));
+        let id = add_phb(&registry, 0);
+        let a = insert(&registry.tree(id).unwrap(), 0x100, 5, None);
+        let detectors = [(), ()].map(|()| {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || registry.isolate(a.pe))
+        });
+        let tree = registry.tree(id).unwrap();
+        drop(tree.remove_device(a.device, seconds(1)));
+        let b = insert(&tree, 0x200, 6, None);
+        let answers = detectors.map(|detector| detector.join().unwrap());
+        let flags = registry.peek(b.pe).unwrap().flags;
+        assert_eq!(flags, PeFlags::empty(), "a detector marked the next occupant");
+        let winners = answers.iter().filter(|answer| **answer == Isolate::Won).count();
+        assert!(winners < 2, "two detectors won");
+        let known = answers.contains(&Isolate::AlreadyIsolated);
+        assert!(winners == 1 || !known, "it was isolated by nobody");
+        assert_eq!(tree.take_pending().count(), winners, "one report for a winner");
+    });
+}

@@ -4,6 +4,7 @@
 //! the last of them is gone.
 
 // mutants: tree_any_generation => "a handle led to another PHB's tree"
+// mutants: tree_while_building => "a reader saw a PHB that is being built"
 // mutants: dead_tree_keeps_reports => "the dead PHB keeps its place"
 
 #![cfg(eeh_loom)]
@@ -65,5 +66,27 @@ fn a_reader_holds_the_place() {
         });
         assert!(added.is_ok(), "the dead PHB keeps its place");
         assert_eq!(registry.find_phb(PhbNumber(3)), None, "the old number leads nowhere");
+    });
+}
+
+#[test]
+fn a_reader_of_all_sees_none_half_built() {
+    explore("reader of all against the next PHB", || {
+        let registry = Arc::new(registry::<Host>(1));
+        let old = add_phb(&registry, 3);
+        let reader = {
+            let registry = Arc::clone(&registry);
+            thread::spawn(move || {
+                for tree in registry.trees() {
+                    let number = if tree.id() == old { 3 } else { 4 };
+                    assert_eq!(tree.number(), PhbNumber(number), "a reader saw a PHB that is being built");
+                }
+            })
+        };
+        drop(registry.remove_phb(old, seconds(1)));
+        let storage = eeh_pe::TreeStorage::reserve(1).unwrap();
+        // Full while the reader is at the old one.
+        let _ = registry.add_phb(phb_info(4), storage);
+        reader.join().unwrap();
     });
 }

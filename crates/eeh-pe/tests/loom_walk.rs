@@ -4,6 +4,7 @@
 //! stands on and inserts behind it. So a reader of the tree shows a complete picture.
 
 // mutants: walk_sees_the_young => "the walk went to what was born after it began"
+// mutants: reader_sees_the_young => "a reader mixed two devices"
 // mutants: removal_frees_held => "the walk is not complete"
 
 #![cfg(eeh_loom)]
@@ -58,6 +59,7 @@ fn a_reader_shows_each_device_as_itself() {
                 let tree = registry.tree(id).unwrap();
                 drop(tree.remove_device(gone.device, seconds(1)));
                 insert(&tree, 0x300, 5, None);
+                insert(&tree, 0x208, 6, None);
             })
         };
         let mut shown = Vec::new();
