@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use eeh_pe::{PeFlags, PeNumber};
+use eeh_pe::{Passed, PeFlags, PeNumber};
 use eeh_recovery::*;
 
 fn ask(rig: &mut Rig, errors: &[NextError]) {
@@ -55,6 +55,57 @@ fn the_freeze_of_a_pe_that_nobody_has_is_cleared() {
     let capture = calls.iter().position(|c| c == "capture 0");
     let clear = calls.iter().position(|c| c == "clear_unknown 77");
     assert!(capture.is_some() && capture < clear, "{calls:?}");
+    assert_eq!(rig.world.get().rearmed, 1);
+}
+
+/// Firmware names one frozen PE at a time, and always the same while nobody thaws that.
+fn beside_one_that_is_kept(mark: impl Fn(&Rig)) -> Rig {
+    let mut rig = Rig::new(switch());
+    for pe in [0xfb, 0xfa] {
+        rig.world.get().frozen.insert(pe, FreezeState::Frozen);
+    }
+    mark(&rig);
+    ask(&mut rig, &[NextError::FrozenPe(PeNumber(0xfb)); 2]);
+    rig
+}
+
+#[test]
+fn a_freeze_that_one_that_is_given_up_hides_is_found() {
+    let rig = beside_one_that_is_kept(|rig| {
+        let pe = rig.pe(0xfb).unwrap();
+        rig.tree().lock().mark_subtree(pe, PeFlags::ISOLATED);
+    });
+    assert!(rig.said("EEH: Frozen PE#fa on PHB#2 detected"), "{:?}", rig.lines());
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert_eq!(rig.called()[0], "04:00.0 error_detected(IO frozen)");
+    assert_eq!(rig.flags(0xfb), PeFlags::ISOLATED, "what is given up stays so");
+    // Each PE is asked once in a look, and those that are known not at all.
+    let asked = |pe: &str| rig.calls().iter().filter(|call| **call == format!("state {pe}")).count();
+    assert_eq!((asked("fb"), asked("f9")), (0, 1));
+    assert_eq!(rig.world.get().rearmed, 1);
+}
+
+#[test]
+fn a_freeze_that_one_in_its_owners_hands_hides_is_found() {
+    let rig = beside_one_that_is_kept(|rig| {
+        let device = rig.device(0x0300).unwrap();
+        let _ = rig.tree().lock().open_device(device);
+    });
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert_eq!(rig.called()[0], "04:00.0 error_detected(IO frozen)");
+    assert_eq!(rig.flags(0xfb), PeFlags::PASSED);
+}
+
+#[test]
+fn what_is_below_one_that_is_given_up_is_not_recovered() {
+    let rig = beside_one_that_is_kept(|rig| {
+        let (above, below) = (rig.pe(0xfc).unwrap(), rig.pe(0xfa).unwrap());
+        let tree = rig.tree();
+        let mut guard = tree.lock();
+        guard.mark_subtree(above, PeFlags::ISOLATED);
+        guard.clear_subtree(below, PeFlags::ISOLATED, Passed::Include);
+    });
+    assert!(rig.outcomes().is_empty());
     assert_eq!(rig.world.get().rearmed, 1);
 }
 

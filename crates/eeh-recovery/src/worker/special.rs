@@ -5,16 +5,21 @@
 //! firmware and one found by a driver take the same way. The interrupt is armed again once, when
 //! firmware has no more that is new.
 
-use eeh_pe::{Detection, Isolate, PeFlags, PeNumber, Time};
+use eeh_pe::{Detection, Env, Isolate, PeFlags, PeId, PeNumber, PeType, Time, Walk};
 
 use super::{Worker, subject};
 use crate::observe::{FirmwareEvent, What};
 use crate::targets::pe_target;
-use crate::{ErrorSource, Location, NextError, PciCore, PeTarget, Platform, Severity, Wake};
+use crate::{
+    ErrorSource, FreezeState, Location, NextError, PciCore, PeTarget, Platform, Severity, SlotState, Wake,
+};
 
 /// Errors to print and forget, or of PEs that nobody has, that are taken in a row: firmware that
 /// never comes to an end is left to the next interrupt.
 const IN_A_ROW: u32 = 16;
+
+/// A freeze of such a PE is no news.
+const KNOWN: PeFlags = PeFlags::ISOLATED.union(PeFlags::PASSED);
 
 /// What asking came to.
 enum Asked {
@@ -117,13 +122,53 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             return Asked::Handled;
         };
-        if flags.intersects(PeFlags::ISOLATED | PeFlags::PASSED) {
-            return Asked::Nothing;
+        if flags.intersects(KNOWN) {
+            return self.hidden(phb_pe, phb, now);
         }
+        self.named(target, device, phb, now)
+    }
+
+    fn named(
+        &self,
+        target: PeTarget,
+        device: Option<<P::Env as Env>::Device>,
+        phb: Location,
+        now: Time,
+    ) -> Asked {
         let core = self.platform.core();
         let pe = device.map_or(Location::new("N/A"), |device| core.location(&device));
         self.tell_firmware(target, FirmwareEvent::Frozen { pe, phb }, now);
         self.isolate(target, now)
+    }
+
+    /// Firmware names one frozen PE at a time. While that one stays so, given up or in its owner's hands,
+    /// it is named again and again, and nobody is told of another: so each of the others is asked, once.
+    fn hidden(&self, phb_pe: PeTarget, phb: Location, now: Time) -> Asked {
+        let Some(root) = self.tree.registry().get(phb_pe.pe) else { return Asked::Nothing };
+        for pe in Walk::new(root) {
+            let Some((target, device)) = self.unknown_freeze(pe.id()) else { continue };
+            if let Asked::Begun = self.named(target, device, phb, now) {
+                return Asked::Begun;
+            }
+        }
+        Asked::Nothing
+    }
+
+    /// A PE that nobody knows to be frozen, and that is.
+    fn unknown_freeze(&self, pe: PeId) -> Option<(PeTarget, Option<<P::Env as Env>::Device>)> {
+        let found = {
+            let guard = self.tree.lock();
+            let pe = guard.pe(pe)?;
+            let above = core::iter::successors(pe.parent(), |pe| pe.parent());
+            let covered = above.into_iter().any(|pe| pe.flags().contains(PeFlags::ISOLATED));
+            if covered || pe.flags().intersects(KNOWN) || pe.kind().contains(PeType::PHB) {
+                return None;
+            }
+            (pe_target(self.phb, pe), pe.devices().find_map(|device| device.platform()))
+        };
+        let state = self.platform.firmware().state(&found.0);
+        let frozen = [FreezeState::Frozen, FreezeState::MmioFrozen, FreezeState::DmaFrozen];
+        state.is_ok_and(|state| frozen.contains(&state)).then_some(found)
     }
 
     fn isolate(&self, target: PeTarget, now: Time) -> Asked {

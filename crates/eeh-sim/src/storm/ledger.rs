@@ -138,6 +138,7 @@ impl Audit<'_> {
             Happened::Fenced => self.open(Unit::Phb, change.at),
             Happened::Thawed(pe) => self.shut(Unit::Pe(pe), change.at),
             Happened::Unfenced => self.shut(Unit::Phb, change.at),
+            Happened::FrozeAgain(_) | Happened::Went(_) => {}
             Happened::Died => {
                 self.dead = true;
                 self.open(Unit::Phb, change.at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the hardware remembers of its freezes: the measure of whether software has lost one.
 
-use eeh_pe::Time;
+use eeh_pe::{Bdf, Time};
 
 use super::phb::{Phb, State};
 
@@ -10,6 +10,8 @@ use super::phb::{Phb, State};
 pub enum Happened {
     /// An error has stopped a PE that was not stopped.
     Froze(u32),
+    /// An error has stopped what was let through again of a PE that was stopped still.
+    FrozeAgain(u32),
     /// Nothing of a PE is stopped any more.
     Thawed(u32),
     /// An error has fenced the PHB.
@@ -18,6 +20,8 @@ pub enum Happened {
     Unfenced,
     /// The PHB broke for good.
     Died,
+    /// A function is not there any more: its card was pulled, or it is a virtual one that was switched off.
+    Went(Bdf),
 }
 
 /// When what happened.
@@ -30,7 +34,7 @@ pub struct Change {
 }
 
 impl Phb {
-    /// All that froze and thawed since the PHB was added, in order. What firmware stops on purpose is
+    /// All that froze, thawed and went since the PHB was added, in order. What firmware stops on purpose is
     /// not in it, only that it goes on.
     #[must_use]
     pub fn history(&self) -> Vec<Change> {

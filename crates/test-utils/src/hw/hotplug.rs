@@ -5,6 +5,7 @@ use eeh_pe::Bdf;
 
 use super::fabric::Layouts;
 use super::function::{Answers, Function, Index};
+use super::history::Happened;
 use super::phb::{Phb, State};
 use crate::topology::FunctionSpec;
 
@@ -15,7 +16,9 @@ impl Phb {
         self.with_function(bdf, |s, i| {
             let was = s.fabric.get(i).present;
             for f in s.fabric.subtree(i) {
-                s.fabric.get_mut(f).present = false;
+                if core::mem::replace(&mut s.fabric.get_mut(f).present, false) {
+                    s.note(Happened::Went(s.fabric.get(f).home));
+                }
             }
             s.slot_changed(i);
             was

@@ -292,10 +292,14 @@ impl Phb {
 impl State {
     /// An error of `pe` that the hardware saw.
     pub(crate) fn hardware_freeze(&mut self, pe: u32) {
+        let before = self.pest.get(pe);
         if self.pest.stop(pe, Stopped::ALL) {
             self.freezes += 1;
             self.alarm = true;
             self.note(Happened::Froze(pe));
+        } else if before != Stopped::ALL && self.pest.get(pe) == Stopped::ALL {
+            self.alarm = true;
+            self.note(Happened::FrozeAgain(pe));
         }
     }
 

@@ -5,6 +5,7 @@ use eeh_pe::{Bdf, Time};
 
 use super::fabric::Layouts;
 use super::function::{Function, Index};
+use super::history::Happened;
 use super::phb::State;
 use crate::topology::FunctionSpec;
 
@@ -96,6 +97,7 @@ impl State {
                 let bdf = self.fabric.get(pf).vf_at(n);
                 if let Some(vf) = self.fabric.home(bdf) {
                     self.fabric.get_mut(vf).present = false;
+                    self.note(Happened::Went(bdf));
                 }
             }
         }

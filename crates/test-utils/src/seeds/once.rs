@@ -55,12 +55,15 @@ impl Causes {
     fn stops(&self, unit: Unit, what: Happened) -> bool {
         match (unit, what) {
             (_, Happened::Fenced | Happened::Died) => true,
-            ((phb, Some(number)), Happened::Froze(pe)) => match self.pes.get(&(phb, number)) {
-                Some(pes) => pes.contains(&pe),
-                // Of a partition's PHB that is gone, nobody tells the numbers.
-                None => self.partition || number == pe,
-            },
-            ((_, None), Happened::Froze(_)) | (_, Happened::Thawed(_) | Happened::Unfenced) => false,
+            ((phb, Some(number)), Happened::Froze(pe) | Happened::FrozeAgain(pe)) => {
+                match self.pes.get(&(phb, number)) {
+                    Some(pes) => pes.contains(&pe),
+                    // Of a partition's PHB that is gone, nobody tells the numbers.
+                    None => self.partition || number == pe,
+                }
+            }
+            ((_, None), Happened::Froze(_) | Happened::FrozeAgain(_))
+            | (_, Happened::Thawed(_) | Happened::Unfenced | Happened::Went(_)) => false,
         }
     }
 }

@@ -84,6 +84,15 @@ impl Account {
         mine.filter(|grant| stops(grant.wish)).flat_map(|grant| [grant.from, grant.at])
     }
 
+    /// Whether somebody may have stopped a PE of a PHB in that time.
+    pub(super) fn stops_within(&self, phb: u32, from: Time, to: Time) -> bool {
+        // One that takes steps may have come as far as the first.
+        let steps = |wish| matches!(wish, Wish::Reset | Wish::Recover | Wish::ResetAndRecover);
+        let done = |grant: &Grant| stops(grant.wish) && (grant.answer.is_ok() || steps(grant.wish));
+        let meets = |grant: &Grant| grant.at > from && grant.from <= to;
+        self.grants.iter().any(|grant| grant.phb == phb && done(grant) && meets(grant))
+    }
+
     /// How often a device is open.
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else opens or releases")]
     fn opens(&self, device: DeviceId) -> u32 {

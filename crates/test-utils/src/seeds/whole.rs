@@ -36,8 +36,20 @@ fn works(evidence: &Evidence<'_>, phb: u32, bdf: Bdf, verdict: &mut Verdict) {
     }
 }
 
-/// On a machine whose drivers all behave and whose cards stay, only the budget gives a device up, or a
-/// freeze while it was recovered.
+/// Whether it makes a recovery fail that it happens to.
+const fn hinders(what: Happened) -> bool {
+    match what {
+        Happened::Froze(_)
+        | Happened::FrozeAgain(_)
+        | Happened::Fenced
+        | Happened::Died
+        | Happened::Went(_) => true,
+        Happened::Thawed(_) | Happened::Unfenced => false,
+    }
+}
+
+/// On a machine whose drivers all behave, only the budget gives a device up, or what happens to it while it
+/// is recovered: another freeze, somebody who stops a PE on purpose, a function that goes.
 fn reasons(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     if !evidence.plan.gentle {
         return;
@@ -56,10 +68,11 @@ fn reasons(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         let failed = recovery.ended.is_some_and(|(_, outcome)| outcome == Outcome::Failed);
         let until = recovery.ended.map_or(Time::NEVER, |(at, _)| at);
         let again = || {
-            evidence.hardware().iter().filter(|phb| phb.number() == recovery.phb).any(|phb| {
-                let froze = |c: &Change| matches!(c.what, Happened::Froze(_) | Happened::Fenced);
-                phb.history().iter().any(|c| froze(c) && c.at > recovery.began && c.at <= until)
-            })
+            let stopped = evidence.hardware().iter().filter(|phb| phb.number() == recovery.phb).any(|phb| {
+                let within = |c: &&Change| c.at > recovery.began && c.at <= until;
+                phb.history().iter().filter(within).any(|change| hinders(change.what))
+            });
+            stopped || evidence.account.stops_within(recovery.phb, recovery.began, until)
         };
         verdict.expect(Checker::Reason, !failed || over.contains(&recovery.id) || again(), || {
             format!("PHB {:x} PE {:?} is given up for no reason", recovery.phb, recovery.pe)
