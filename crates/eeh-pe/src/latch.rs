@@ -158,7 +158,8 @@ fn find_in_many(leaves: &[Leaf], sequence: u64, address: u64) -> Option<u64> {
 /// The sequence after `now`, with the other copy, of `ranges` ranges.
 fn next(now: u64, ranges: usize) -> u64 {
     let leaves = ranges.div_ceil(LEAF).next_power_of_two();
-    let used = if ranges <= ROW { 0 } else { leaves.trailing_zeros().saturating_add(1) };
+    let row = mutant!(eeh_mutant = "a_row_is_too_long", ROW, ROW.saturating_add(1));
+    let used = if ranges <= row { 0 } else { leaves.trailing_zeros().saturating_add(1) };
     let counted = (now & !USED_MASK).wrapping_add(UPDATE) ^ 1;
     counted | (u64::from(used) << USED_SHIFT)
 }

@@ -91,7 +91,7 @@ impl Snapshot {
     /// One more reference; `None` when `max` are out.
     #[inline]
     pub(crate) fn plus_one(self, max: u32) -> Option<Self> {
-        if self.count() >= max {
+        if mutant!(eeh_mutant = "counts_have_no_end", self.count() >= max, false) {
             return None;
         }
         self.0.checked_add(1).map(Self)
@@ -205,7 +205,11 @@ impl Word {
     /// Only under the lock, when count and live bit are 0: no other thread writes the word then.
     pub(crate) fn retire_occupant(&self, max_generation: u32) -> bool {
         let generation = Snapshot(self.0.load(Acquire)).generation();
-        let next = generation.saturating_add(1);
+        let next = mutant!(
+            eeh_mutant = "generations_wrap",
+            generation.saturating_add(1),
+            generation.wrapping_add(1) & max_generation
+        );
         if next > max_generation {
             self.0.store(Snapshot::free(generation).0, Release);
             return false;

@@ -57,6 +57,14 @@ environment!(
     /// Few generations and references, so that they run out.
     Narrow, generation: 2, count: 4
 );
+environment!(
+    /// Fewer.
+    Narrower, generation: 1, count: 3
+);
+environment!(
+    /// Fewer references for more generations.
+    Slim, generation: 3, count: 3
+);
 
 pub(crate) fn registry<E: Env<Device = Platform> + Memory>(phbs: usize) -> Registry<E> {
     let limits = RegistryLimits { phbs, pes: 64, devices: 64, cpus: 1 };

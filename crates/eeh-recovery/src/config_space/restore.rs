@@ -53,6 +53,9 @@ pub(crate) fn restore<F: ConfigSpace>(
     bridge: bool,
     saved: &[u32; 16],
 ) -> Result<(), FirmwareError> {
+    if cfg!(eeh_mutant = "restore_decodes_first") {
+        firmware.write(device, reg::COMMAND, Width::Half, word(saved, reg::COMMAND) & 0xffff)?;
+    }
     let words: &[u16] = if bridge { &BRIDGE_WORDS } else { &DEVICE_WORDS };
     for &offset in words {
         firmware.write(device, offset, Width::Word, word(saved, offset))?;
@@ -61,7 +64,7 @@ pub(crate) fn restore<F: ConfigSpace>(
     firmware.write(device, reg::CACHE_LINE, Width::Byte, timing & 0xff)?;
     firmware.write(device, reg::LATENCY, Width::Byte, (timing >> 8) & 0xff)?;
     let mut interrupt = word(saved, INTERRUPT);
-    if bridge {
+    if bridge && !cfg!(eeh_mutant = "restore_resets_the_bus") {
         interrupt &= !reg::BUS_RESET_IN_WORD;
     }
     firmware.write(device, INTERRUPT, Width::Word, interrupt)?;
@@ -77,3 +80,7 @@ pub(crate) fn restore<F: ConfigSpace>(
     // 16 bits: a write to the status half would clear what it tells.
     firmware.write(device, reg::COMMAND, Width::Half, command)
 }
+
+#[cfg(test)]
+#[path = "restore_tests.rs"]
+mod tests;
