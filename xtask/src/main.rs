@@ -52,11 +52,7 @@ enum Task {
     /// Model-checks the shipping functions under all interleavings up to a preemption bound
     Loom(loom::Options),
     /// Brings each hazard back and requires that its test notices
-    Hazards {
-        /// Only mutants whose name contains this
-        #[arg(long)]
-        name: Option<String>,
-    },
+    Hazards(hazards::Options),
     /// Programs that the compiler must refuse
     CompileFail,
     /// Links the shipping crates without std and looks for what must not be there
@@ -98,7 +94,7 @@ fn main() -> ExitCode {
         Task::Test { only, list: false } => stages::run(&ctx, &only),
         Task::Loom(options) if options.mutants => one("loom mutants", || loom::run_mutants(&ctx, &options)),
         Task::Loom(options) => one("loom", || loom::run_models(&ctx, &options)),
-        Task::Hazards { name } => one("hazards", || hazards::run(&ctx, name.as_deref())),
+        Task::Hazards(options) => one("hazards", || hazards::run(&ctx, &options)),
         Task::CompileFail => one("compile-fail", || compile_fail::run(&ctx)),
         Task::NoStd => one("no_std", || no_std::run(&ctx)),
         Task::Stores => one("stores", || stores::run(&ctx)),

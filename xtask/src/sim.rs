@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::context::{Context, Fallible};
+use crate::figures::{self, thousands};
 use crate::process;
 use crate::report::Findings;
 
@@ -26,6 +27,9 @@ pub(crate) struct Options {
     /// Writes what happened in that seed into this file, for Perfetto or chrome://tracing
     #[arg(long, requires = "seed", value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+    /// Writes the figures into docs/verification.md
+    #[arg(long, conflicts_with = "seed")]
+    pub(crate) record: bool,
 }
 
 /// Runs the seeds, the regressions and the canaries.
@@ -49,10 +53,43 @@ pub(crate) fn run(ctx: &Context, options: &Options) -> Fallible<Findings> {
         line.contains(" seeds in ") || line.starts_with("seed ") || line.starts_with("visited ")
     };
     findings.notes.extend(run.output.lines().filter(told).map(str::to_owned));
+    if options.record {
+        let row = figures_of(&run.output, options.seeds).ok_or("the simulation says nothing of itself")?;
+        figures::record(ctx, "sim", &[row])?;
+    }
     findings.check(run.ok(), || {
         let from = run.output.find("panicked at").unwrap_or(0);
         let shown: Vec<&str> = run.output[from..].lines().take(60).collect();
         format!("{:?}; all of it in {}:\n{}", run.end, run.log.display(), shown.join("\n"))
     });
     Ok(findings)
+}
+
+/// Seeds, how many failed, recoveries, rows and pairs visited, seconds.
+fn figures_of(output: &str, seeds: u64) -> Option<Vec<String>> {
+    let (seconds, rest) = output.split_once(&format!("{seeds} seeds in "))?.1.split_once(" s: ")?;
+    let recoveries = rest.split(' ').next()?.parse().ok()?;
+    let failed = output
+        .split_once(&format!(" of {seeds} seeds fail"))
+        .map_or("0", |(before, _)| before.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default());
+    let (rows, rest) = output.split_once("visited ")?.1.split_once(" rows")?;
+    let pairs = rest.split_once(", ")?.1.split_once(" pairs")?.0;
+    let [seeds, recoveries] = [seeds, recoveries].map(thousands);
+    Some([&seeds, failed, &recoveries, rows, pairs, seconds].map(str::to_owned).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::figures_of;
+
+    #[test]
+    fn figures_are_read_from_what_the_seeds_print() {
+        let text = "1000 seeds in 5.0 s: 2345 recoveries, 1 events\nvisited 119 of 169 rows of the table, 381 of \
+                    405 pairs of temperament\n";
+        let expected = ["1,000", "0", "2,345", "119 of 169", "381 of 405", "5.0"];
+        assert_eq!(figures_of(text, 1000).unwrap_or_default(), expected);
+        let failing = format!("{text}x:\n68 of 1000 seeds fail:\n");
+        assert_eq!(figures_of(&failing, 1000).unwrap_or_default()[1], "68");
+        assert_eq!(figures_of(text, 10), None);
+    }
 }

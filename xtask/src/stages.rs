@@ -51,12 +51,12 @@ fn stage(ctx: &Context, name: &str) -> Fallible<Findings> {
         }
         "tests" => tests(ctx, name, &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]),
         "doc tests" => tests(ctx, name, &["test", "--workspace", "--doc", "--no-fail-fast"]),
-        "sim" => sim::run(ctx, &sim::Options { seeds: sim::SEEDS, seed: None, trace: None }),
+        "sim" => sim::run(ctx, &sim::Options { seeds: sim::SEEDS, seed: None, trace: None, record: false }),
         "compile-fail" => compile_fail::run(ctx),
         "no_std" => no_std::run(ctx),
         "stores" => stores::run(ctx),
         "loom" => loom::run_models(ctx, &models),
-        "hazards" => hazards::run(ctx, None),
+        "hazards" => hazards::run(ctx, &hazards::Options::default()),
         other => Err(format!("no stage {other}").into()),
     }
 }

@@ -10,13 +10,7 @@ use eeh_recovery::*;
 #[test]
 fn hazard_5_15_a_driver_bound_just_before_the_call_is_not_called() {
     let mut rig = Rig::new(single(aware("nvme")));
-    *rig.hook.lock().unwrap() = Some(Box::new(|rig, job| {
-        // Another driver takes its place after the worker has looked, and before the lock is taken.
-        if let Job::Call { id, handler: Handler::SlotReset, .. } = job {
-            driver_bound(rig.registry, *id);
-        }
-        None
-    }));
+    rig.bind_before(Handler::SlotReset);
     rig.freeze(0x1fd);
     rig.run();
     let told = rig.called().iter().any(|call| call.ends_with("slot_reset()"));

@@ -125,12 +125,7 @@ fn an_empty_slot_is_a_permanent_failure() {
 #[test]
 fn a_driver_that_is_bound_during_the_recovery_hears_nothing_of_it() {
     let mut rig = Rig::new(single(aware("nvme")));
-    *rig.hook.lock().unwrap() = Some(Box::new(|rig, job| {
-        if let Job::Call { id, handler: Handler::SlotReset, .. } = job {
-            driver_bound(rig.registry, *id);
-        }
-        None
-    }));
+    rig.bind_before(Handler::SlotReset);
     rig.freeze(0x1fd);
     rig.run();
     assert_eq!(rig.called(), ["01:00.0 error_detected(IO frozen)"]);

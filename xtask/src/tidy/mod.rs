@@ -2,6 +2,7 @@
 //! `cargo xtask tidy`: rules of the house that no other tool checks.
 
 mod docs;
+mod evidence;
 mod files;
 mod graph;
 mod shipping;
@@ -18,5 +19,6 @@ pub(crate) fn run(ctx: &Context) -> Fallible<Findings> {
     findings.absorb(shipping::check(ctx)?);
     findings.absorb(switches::check(ctx)?);
     findings.absorb(docs::check(ctx)?);
+    findings.absorb(evidence::check(ctx)?);
     Ok(findings)
 }

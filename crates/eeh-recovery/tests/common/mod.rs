@@ -342,6 +342,19 @@ impl Rig {
         }
     }
 
+    /// A driver is bound before `handler` is called: after the worker has looked at it, and before the
+    /// `device_lock` is taken.
+    pub fn bind_before(&self, handler: Handler) {
+        *self.hook.lock().unwrap() = Some(Box::new(move |rig, job| {
+            if let Job::Call { id, handler: called, .. } = job
+                && *called == handler
+            {
+                driver_bound(rig.registry, *id);
+            }
+            None
+        }));
+    }
+
     /// What a helper does; `None` when it never comes back.
     pub fn do_job(&self, job: &Job<TestEnv>) -> Option<JobAnswer> {
         let hook = self.hook.lock().unwrap().take();
