@@ -138,7 +138,11 @@ rescan() {
 # What the kernel complained about in its log; not that igb and e1000e, removed between their error_detected
 # and their slot_reset, disable a device that they have disabled.
 complaints() {
-    dmesg | sed '/disabling already-disabled device/,/^.*WARNING: drivers\/pci\/pci.c/d' | grep -E 'BUG:|WARNING:|possible circular|possible recursive|inconsistent lock|INFO: task .* blocked|soft lockup|unreferenced object|DEBUG_LOCKS_WARN|Oops|refcount_t'
+    dmesg | complaints_in
+}
+
+complaints_in() {
+    sed '/disabling already-disabled device/,/^.*WARNING: drivers\/pci\/pci.c/d' | grep -E 'BUG:|WARNING:|possible circular|possible recursive|inconsistent lock|INFO: task .* blocked|soft lockup|unreferenced object|DEBUG_LOCKS_WARN|Oops|refcount_t'
 }
 
 # bound FUNCTION DRIVER

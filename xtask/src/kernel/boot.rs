@@ -24,12 +24,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) stock: bool,
     /// One CPU, and a clock that counts instructions: one takes a nanosecond.
     pub(crate) counting: bool,
+    /// How many CPUs otherwise.
+    pub(crate) cpus: u8,
 }
 
 impl<'a> Wanted<'a> {
     /// With these parameters, and nothing else that is special.
     pub(crate) const fn plain(append: &'a str) -> Self {
-        Self { append, kexec: false, stock: false, counting: false }
+        Self { append, kexec: false, stock: false, counting: false, cpus: 2 }
     }
 }
 
@@ -77,6 +79,7 @@ impl Rig {
             memory,
             stock: wanted.stock,
             counting: wanted.counting,
+            cpus: wanted.cpus,
         }
     }
 

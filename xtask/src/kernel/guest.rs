@@ -10,6 +10,7 @@ use rexpect::error::Error;
 use rexpect::session::StreamSession;
 
 use super::machine::{Files, RESET_EVENT};
+use super::unmixed::Unmixed;
 use crate::context::Fallible;
 
 /// How often the console is looked at anew while nothing comes.
@@ -46,7 +47,7 @@ impl Guest {
         let mut child = qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let input = child.stdin.take().ok_or("no input of QEMU")?;
         let output = child.stdout.take().ok_or("no output of QEMU")?;
-        let session = rexpect::spawn_stream(output, input, Some(SLICE_MS));
+        let session = rexpect::spawn_stream(Unmixed::new(output), input, Some(SLICE_MS));
         let mut guest = Self { child, session, number: 0, transcript: String::new(), files };
         guest.expect("@@ready@@", BOOT).map_err(|error| format!("boot: {error}"))?;
         Ok(guest)
@@ -54,6 +55,13 @@ impl Guest {
 
     /// Runs one line of shell in the guest. An error is a guest that does not answer any more.
     pub(crate) fn run(&mut self, line: &str, limit: Duration) -> Fallible<Answer> {
+        let answer = self.ask(line, limit)?;
+        self.transcript += &format!("$ {line}\n{}\n= {}\n", answer.output, answer.status);
+        Ok(answer)
+    }
+
+    /// The same, kept out of the transcript.
+    pub(crate) fn ask(&mut self, line: &str, limit: Duration) -> Fallible<Answer> {
         self.number += 1;
         let number = self.number;
         self.session.send_line(&format!("{number} {line}"))?;
@@ -61,9 +69,7 @@ impl Guest {
         let output = self.expect(&format!("@@end {number} "), limit)?;
         let status = self.expect("@@", limit)?;
         let status = status.trim().parse().map_err(|_| format!("no exit code: {status:?}"))?;
-        let output = output.trim().to_owned();
-        self.transcript += &format!("$ {line}\n{output}\n= {status}\n");
-        Ok(Answer { status, output })
+        Ok(Answer { status, output: output.trim().to_owned() })
     }
 
     /// Runs a line at the end of which this kernel is no more, and another one has taken over.
@@ -148,9 +154,18 @@ impl Guest {
 
     /// How often QEMU's trace shows a reset of devices of this type so far.
     pub(crate) fn resets(&self, qemu_type: &str) -> usize {
-        let trace = std::fs::read_to_string(&self.files.trace).unwrap_or_default();
-        let of_type = format!("({qemu_type})");
-        trace.lines().filter(|line| line.contains(RESET_EVENT) && line.contains(&of_type)).count()
+        self.resets_of(&format!("({qemu_type})"))
+    }
+
+    /// How often it shows one of any device.
+    pub(crate) fn all_resets(&self) -> usize {
+        self.resets_of("(")
+    }
+
+    fn resets_of(&self, part: &str) -> usize {
+        let trace = std::fs::read(&self.files.trace).unwrap_or_default();
+        let trace = String::from_utf8_lossy(&trace);
+        trace.lines().filter(|line| line.contains(RESET_EVENT) && line.contains(part)).count()
     }
 }
 

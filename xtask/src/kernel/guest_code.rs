@@ -17,8 +17,9 @@ const PLACE: &str = "eeh-guest";
 const SOURCES: [&str; 3] = ["Kbuild", "eeh_fault.c", "eeh_vfio.c"];
 const PROGRAM: &str = "eeh_vfio";
 /// Modules that a configuration may have; those that others need come first.
-const MODULES: [&str; 9] = [
+const MODULES: [&str; 10] = [
     "eeh-guest/eeh_fault.ko",
+    "drivers/net/ethernet/intel/e1000e/e1000e.ko",
     "virt/lib/irqbypass.ko",
     "drivers/vfio/vfio.ko",
     "drivers/vfio/vfio_iommu_spapr_tce.ko",

@@ -30,7 +30,9 @@ pub(crate) fn pack(
 ) -> Fallible<()> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     files.insert("init".into(), ctx.root.join("kernel/initramfs/init"));
-    files.insert("lib/eeh.sh".into(), ctx.root.join("kernel/initramfs/eeh.sh"));
+    for script in ["eeh.sh", "storm.sh"] {
+        files.insert(format!("lib/{script}"), ctx.root.join("kernel/initramfs").join(script));
+    }
     files.insert("bin/busybox".into(), userland.join("bin/busybox"));
     files.insert(LOADER.into(), found(userland, "ld64.so.2")?);
     for program in PROGRAMS {

@@ -100,6 +100,8 @@ pub(crate) struct Files {
     pub(crate) console: PathBuf,
     /// QEMU's trace of resets.
     pub(crate) trace: PathBuf,
+    /// The socket of QEMU's monitor.
+    pub(crate) monitor: PathBuf,
 }
 
 impl Files {
@@ -113,7 +115,8 @@ impl Files {
             std::fs::File::create(dir.join(format!("{disk}.img")))?.set_len(64 << 20)?;
         }
         std::fs::write(dir.join("events"), TRACED.join("\n") + "\n")?;
-        Ok(Self { console: dir.join("console.log"), trace: dir.join("trace.log"), dir })
+        let [console, trace, monitor] = ["console.log", "trace.log", "monitor"].map(|name| dir.join(name));
+        Ok(Self { dir, console, trace, monitor })
     }
 }
 
@@ -135,6 +138,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) stock: bool,
     /// Whether the clock counts instructions, on one CPU.
     pub(crate) counting: bool,
+    /// How many CPUs otherwise.
+    pub(crate) cpus: u8,
 }
 
 /// The program that is the machine.
@@ -165,13 +170,14 @@ impl Qemu {
 pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
     let mut command = qemu.command(boot.stock);
     command.args(["-M", boot.machine.name(), "-no-reboot"]);
-    command.args(if boot.counting {
-        ["-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"].as_slice()
+    if boot.counting {
+        command.args(["-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]);
     } else {
-        ["-smp", "2", "-accel", "tcg,thread=multi"].as_slice()
-    });
+        command.args(["-smp", &boot.cpus.to_string(), "-accel", "tcg,thread=multi"]);
+    }
     command.args(["-m", &boot.memory.to_string(), "-display", "none", "-vga", "none", "-nic", "none"]);
     command.args(["-monitor", "none", "-serial", "chardev:console"]);
+    command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", files.monitor.display()));
     command
         .arg("-chardev")
         .arg(format!("stdio,id=console,signal=off,mux=off,logfile={}", files.console.display()));

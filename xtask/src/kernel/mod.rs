@@ -18,13 +18,16 @@ mod initramfs;
 mod machine;
 mod measure;
 mod objects;
+mod qmp;
 mod same_text;
 mod selftest;
 mod size;
+mod storm;
 mod test;
 pub(crate) mod tools;
 mod trace;
 mod tree;
+mod unmixed;
 mod walk;
 mod workspace;
 
@@ -104,6 +107,13 @@ enum Task {
         /// The machine; powernv9 and powernv10 if not given (may be repeated)
         #[arg(long, value_enum)]
         machine: Vec<Machine>,
+    },
+    /// Builds, boots in the QEMU of `cargo xtask qemu build`, and breaks, removes, binds and reads everything at once
+    Storm {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        weather: storm::Weather,
     },
     /// Builds and boots both variants, and counts the instructions of EEH's checks
     Count {
@@ -245,6 +255,7 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             let both = [Machine::Powernv9, Machine::Powernv10];
             return selftest::run(ctx, cache, options, if machine.is_empty() { &both } else { machine });
         }
+        Task::Storm { options, weather } => return storm::run(ctx, cache, options, weather),
         Task::Count { options, built } => return count::run(ctx, cache, options, *built),
         Task::Measure { options, machine, built } => {
             return measure::run(ctx, cache, options, (*machine, *built));

@@ -97,7 +97,7 @@ const NATIVE: &[Machine] = &[Machine::Powernv9, Machine::Powernv10];
 const PAPR: &[Machine] = &[Machine::Pseries];
 const ALL_MACHINES: &[Machine] = &[Machine::Powernv9, Machine::Powernv10, Machine::Pseries];
 /// What kexec needs.
-const KEXEC: Wanted<'_> = Wanted { append: "crashkernel=768M", kexec: true, stock: false, counting: false };
+const KEXEC: Wanted<'_> = Wanted { kexec: true, ..Wanted::plain("crashkernel=768M") };
 /// A guest of its own: it ends, or something in it hangs.
 const ALONE: Wanted<'_> = Wanted::plain("eeh.alone");
 
@@ -159,12 +159,7 @@ pub(crate) const ALL: &[Case] = &[
     native("power off in recovery", false, false, restart::power_off).wants(ALONE).last(),
     native("kexec", false, false, restart::kexec).checked().wants(KEXEC).last(),
     native("kexec after a panic", false, false, restart::after_panic).checked().wants(KEXEC).last(),
-    native("no EEH", false, true, boot::pseries).on(PAPR).wants(Wanted {
-        append: "",
-        kexec: false,
-        stock: true,
-        counting: false,
-    }),
+    native("no EEH", false, true, boot::pseries).on(PAPR).wants(Wanted { stock: true, ..Wanted::plain("") }),
 ];
 
 /// The function at an address.

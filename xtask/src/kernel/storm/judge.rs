@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What a storm must have done, and what must hold after it.
+
+use std::collections::BTreeMap;
+
+use super::{Findings, Variant, actors};
+
+/// What a storm does at least, per minute, on a busy machine of two cores. One that did less proves nothing.
+const FLOORS: [(&str, f64); 4] = [("recoveries", 4.0), ("resets", 4.0), ("removals", 3.0), ("fences", 0.5)];
+
+/// All that was seen of a storm.
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) minutes: u32,
+    /// Kinds of steps: done, refused.
+    pub(super) counts: BTreeMap<String, (u64, u64)>,
+    /// Of devices, that QEMU saw.
+    pub(super) resets: usize,
+    /// Who did not come back, with what.
+    pub(super) hung: Option<String>,
+    pub(super) complaints: Vec<String>,
+    /// The kernel's log.
+    pub(super) log: String,
+    pub(super) before: Sums,
+    pub(super) after: Sums,
+    /// Functions, and leaks.
+    pub(super) end: Findings,
+    /// `eeh_pe_debug`.
+    pub(super) report: Option<String>,
+}
+
+/// The counters of `/proc/powerpc/eeh`, and those of all PEs in `eeh_history`.
+#[derive(Default, Clone, PartialEq, Eq, Debug)]
+pub(super) struct Sums {
+    /// Checks.
+    total: u64,
+    ignored: u64,
+    false_positives: u64,
+    /// PEs found frozen by a check.
+    slot_resets: u64,
+    freezes: u64,
+    recoveries: u64,
+    /// PEs of the history that recovered and have no outcome.
+    without_outcome: u64,
+}
+
+impl Sums {
+    pub(super) fn parse(proc: &str, history: Option<&str>) -> Self {
+        let counter = |name: &str| {
+            let line = proc.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+            line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+        };
+        let mut sums = Self {
+            total: counter("eeh_total_mmio_ffs"),
+            ignored: counter("check not wanted"),
+            false_positives: counter("eeh_false_positives"),
+            slot_resets: counter("eeh_slot_resets"),
+            ..Self::default()
+        };
+        for line in history.into_iter().flat_map(str::lines) {
+            let Some((_, rest)) = line.split_once(": ") else { continue };
+            let part = |name: &str| {
+                let part = rest.split(", ").find_map(|part| part.trim().strip_suffix(name));
+                part.and_then(|value| value.trim().parse::<u64>().ok()).unwrap_or(0)
+            };
+            sums.freezes += part(" freezes");
+            sums.recoveries += part(" recoveries");
+            let open = part(" recoveries") > 0 && !rest.contains("recoveries, the last ");
+            sums.without_outcome += u64::from(open);
+        }
+        sums
+    }
+}
+
+impl Record {
+    fn logged(&self, text: &str) -> u64 {
+        self.log.lines().filter(|line| line.contains(text)).count() as u64
+    }
+
+    fn done(&self, kind: &str) -> u64 {
+        let of_kind = self.counts.iter().filter(|(name, _)| name.ends_with(&format!(".{kind}")));
+        of_kind.map(|(_, (done, _))| done).sum()
+    }
+
+    /// What floors are for.
+    pub(super) fn totals(&self) -> [(&'static str, u64); 4] {
+        [
+            ("recoveries", self.logged("EEH: Recovering PHB")),
+            ("resets", self.resets as u64),
+            ("removals", self.done("removal")),
+            ("fences", self.done("fence")),
+        ]
+    }
+}
+
+/// The verdict.
+pub(super) fn judge(record: &Record, variant: Variant) -> Findings {
+    let mut findings = Findings::default();
+    findings.check(record.hung.is_none(), || {
+        let blocked: Vec<&str> = record.log.lines().filter(|line| line.contains(" state:D ")).collect();
+        format!("hung: {}; blocked: {}", record.hung.clone().unwrap_or_default(), blocked.join("; "))
+    });
+    findings.check(record.complaints.is_empty(), || {
+        let first: Vec<&str> = record.complaints.iter().take(5).map(String::as_str).collect();
+        format!("the kernel complained {} times: {}", record.complaints.len(), first.join("; "))
+    });
+    for ((name, done), (_, floor)) in record.totals().into_iter().zip(FLOORS) {
+        let wanted = floor * f64::from(record.minutes);
+        findings.check(done as f64 >= wanted, || format!("{done} {name}, wanted at least {wanted}"));
+    }
+    if record.hung.is_some() {
+        return findings;
+    }
+    for failure in &record.end.failures {
+        findings.failures.push(failure.clone());
+    }
+    findings.passed += record.end.passed;
+    if actors::has_history(variant) {
+        add_up(&mut findings, record);
+    }
+    findings
+}
+
+/// What must add up, of this project's counters.
+fn add_up(findings: &mut Findings, record: &Record) {
+    let (before, after) = (&record.before, &record.after);
+    let since = |of: fn(&Sums) -> u64| of(after).saturating_sub(of(before));
+    let sorted = after.ignored + after.false_positives + after.slot_resets;
+    findings.check(after.total >= sorted, || {
+        format!("{} checks, and {sorted} that were ignored, of a healthy PE, or found a freeze", after.total)
+    });
+    let told = ["EEH: Frozen PE#", "EEH: Fenced PHB#", "EEH: dead PHB#"];
+    let told: u64 = told.iter().map(|text| record.logged(text)).sum();
+    let (freezes, found) = (since(|sums| sums.freezes), since(|sums| sums.slot_resets) + told);
+    findings.check(freezes == found, || {
+        format!("{freezes} freezes in eeh_history, {found} found by checks and told by firmware")
+    });
+    let (recoveries, begun) = (since(|sums| sums.recoveries), record.logged("EEH: Recovering PHB"));
+    findings.check(recoveries == begun, || {
+        format!("{recoveries} recoveries in eeh_history, {begun} begun in the log")
+    });
+    findings.check(after.without_outcome == 0, || {
+        format!("{} PEs with a recovery that has not come to an end", after.without_outcome)
+    });
+    let report = record.report.as_deref().unwrap_or_default();
+    findings.check(report.trim() == "0 orphans", || format!("eeh_pe_debug: {report}"));
+}

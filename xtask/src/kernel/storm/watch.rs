@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Looks at a storm while it lasts: progress, what the kernel says, and who does not come back.
+
+use core::time::Duration;
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::judge::Record;
+use super::{Fallible, Guest, LONG, say};
+
+/// Between two looks.
+const GLANCE: Duration = Duration::from_secs(5);
+/// Seconds of the guest's clock after which a step hangs. A disk's own timeout is 30 s, and some take several.
+const HANGS: u64 = 200;
+
+/// What the guest says of its actors.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// Name and step of one that has been at it for too long.
+    hangs: Option<String>,
+    /// Actors that are at something.
+    busy: usize,
+    ended: usize,
+}
+
+/// Who looks.
+pub(super) struct Watch {
+    started: Instant,
+    minutes: u32,
+    bar: ProgressBar,
+    told: u64,
+}
+
+impl Watch {
+    pub(super) fn new(minutes: u32) -> Self {
+        let length = u64::from(minutes) * 60;
+        let shown = std::io::stdout().is_terminal();
+        let bar = if shown { ProgressBar::new(length) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("[{elapsed:>5}] {wide_bar} {msg}") {
+            bar.set_style(style);
+        }
+        Self { started: Instant::now(), minutes, bar, told: 0 }
+    }
+
+    /// Until then, or until something hangs, which is named.
+    pub(super) fn until(
+        &mut self,
+        guest: &mut Guest,
+        until: Instant,
+        record: &mut Record,
+    ) -> Fallible<Option<String>> {
+        while Instant::now() < until {
+            std::thread::sleep(GLANCE.min(until.saturating_duration_since(Instant::now())));
+            let seen = look(guest, record)?;
+            self.tell(record);
+            if seen.hangs.is_some() {
+                return Ok(seen.hangs);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Until all actors have ended; who has not within the time is named.
+    pub(super) fn ended(
+        &mut self,
+        guest: &mut Guest,
+        limit: Duration,
+        record: &mut Record,
+    ) -> Fallible<Option<String>> {
+        let until = Instant::now() + limit;
+        loop {
+            let seen = look(guest, record)?;
+            if seen.busy == 0 {
+                self.bar.finish_and_clear();
+                return Ok(None);
+            }
+            if seen.hangs.is_some() {
+                return Ok(seen.hangs);
+            }
+            if Instant::now() > until {
+                return Ok(Some(format!("{} actors have not ended", seen.busy)));
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+
+    /// A bar on a terminal, else a line a minute.
+    fn tell(&mut self, record: &Record) {
+        let seconds = self.started.elapsed().as_secs();
+        let done: u64 = record.counts.values().map(|(done, _)| done).sum();
+        let complaints = record.complaints.len();
+        let what = format!("{done} steps, {complaints} complaints");
+        self.bar.set_position(seconds);
+        self.bar.set_message(what.clone());
+        if self.bar.is_hidden() && seconds / 60 > self.told {
+            self.told = seconds / 60;
+            say(self.started, &format!("minute {} of {}: {what}", self.told, self.minutes));
+        }
+    }
+}
+
+/// One look: what came into the log, and the actors.
+fn look(guest: &mut Guest, record: &mut Record) -> Fallible<Seen> {
+    let complaint = guest.must("drain || true", LONG)?;
+    record.complaints.extend((!complaint.is_empty()).then_some(complaint));
+    Ok(parse(&guest.must("look", LONG)?, record))
+}
+
+fn parse(text: &str, record: &mut Record) -> Seen {
+    let mut seen = Seen::default();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["ended", _] => seen.ended += 1,
+            ["at", age, name, ..] => {
+                seen.busy += 1;
+                let age: u64 = age.parse().unwrap_or(0);
+                if age > HANGS && seen.hangs.is_none() {
+                    seen.hangs =
+                        Some(format!("{name} has been at this for {age} s: {}", words[3..].join(" ")));
+                }
+            }
+            ["count", name, done, refused] => {
+                if let (Ok(done), Ok(refused)) = (done.parse(), refused.parse()) {
+                    record.counts.insert(name.to_owned(), (done, refused));
+                }
+            }
+            _ => {}
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Record, parse};
+
+    #[test]
+    fn a_step_that_does_not_come_back_is_named() {
+        let mut record = Record::default();
+        let seen = parse("at 3 read lspci\nat 201 leaf remove 0000:01:00.0\nended vfs", &mut record);
+        assert_eq!(seen.hangs.as_deref(), Some("leaf has been at this for 201 s: remove 0000:01:00.0"));
+        assert_eq!((seen.busy, seen.ended), (2, 1));
+    }
+
+    #[test]
+    fn steps_are_counted() {
+        let mut record = Record::default();
+        parse("count leaf.removal 12 3", &mut record);
+        assert_eq!(record.counts["leaf.removal"], (12, 3));
+    }
+}
