@@ -196,6 +196,12 @@ impl PciDev {
         Bdf(u16::from_be_bytes([bus, devfn]))
     }
 
+    /// Whether its driver's probe has come to its end. C: `device_is_bound`
+    pub(crate) fn is_bound(&self) -> bool {
+        // SAFETY: the device is held; two loads.
+        unsafe { bindings::device_is_bound(self.as_device()) }
+    }
+
     /// Its driver at this moment, as far as others are told of it.
     pub(crate) fn driver(&self) -> Option<Driver> {
         // Unbinding clears the pointer before the driver's module may go, and a module's memory goes

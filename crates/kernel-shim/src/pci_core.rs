@@ -65,6 +65,11 @@ pub(crate) unsafe fn phb_location(node: *const bindings::device_node) -> Locatio
 
 impl PciCore<KernelEnv> for KernelCore {
     fn set_channel_state(&self, device: &PciDev, state: ChannelState) {
+        // A driver in its probe is told of no error, and has the device's lock. It must come back by its own
+        // timeouts: nvme begins them anew for as long as the device is offline.
+        if state == ChannelState::Frozen && !device.is_bound() {
+            return;
+        }
         // SAFETY: a word that C too writes at any time, without a lock.
         unsafe { (&raw mut (*device.as_raw()).error_state).write_volatile(channel_state(state)) };
     }

@@ -107,7 +107,8 @@ impl Driver {
 /// The worker, without any lock. None of these calls an error handler, takes the rescan lock or the
 /// `device_lock`, or waits for a device.
 pub trait PciCore<E: Env> {
-    /// Sets `pdev->error_state`: a store, and nothing else.
+    /// Sets `pdev->error_state`: a store, and nothing else. A device whose driver is still in its probe is not
+    /// taken offline: the driver hears of no error, and must come back by its own timeouts.
     ///
     /// # Context
     ///
