@@ -189,7 +189,7 @@ act_stuck() {
 # a freeze looks like. The others: pnv_php keeps the interrupt of a slot's port that is removed.
 storm_complaints() {
     grep -v -e 'WARNING: .* at igb_rd32' -e 'WARNING: .* at irq_domain_remove' -e 'WARNING: .* at msi_device_data_release' |
-        complaints_in
+        but_disabling | complaints_in
 }
 
 # What came into the log since, into the whole log; the first complaint of it.

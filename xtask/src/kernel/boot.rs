@@ -10,7 +10,7 @@ use super::cache::Cache;
 use super::guest::Guest;
 use super::machine::{self, Boot, Files, Machine, Qemu};
 use super::tools::Tools;
-use super::{Options, fetch, guest_code, initramfs};
+use super::{Config, Options, fetch, guest_code, initramfs};
 use crate::context::{Context, Fallible};
 
 /// What a guest for tests is to be.
@@ -43,7 +43,12 @@ pub(crate) struct Rig {
     second: PathBuf,
     runs: PathBuf,
     image: PathBuf,
+    /// What the configuration wants on the command line.
+    append: &'static str,
 }
+
+/// Freed memory is poisoned, and what stands around an object is looked at.
+const CHECKED: &str = "slab_debug=FZP";
 
 impl Rig {
     /// Fetches what is missing and packs the guest's root.
@@ -61,7 +66,8 @@ impl Rig {
         let whole = [("boot/vmlinux", &stripped), ("boot/initramfs.gz", &archive)];
         let whole = whole.map(|(name, file)| (name.to_owned(), file.clone()));
         initramfs::pack(ctx, &userland, &kernel.tree, own.into_iter().chain(whole).collect(), &second)?;
-        Ok(Self { qemu, initramfs: archive, second, runs, image: stripped })
+        let append = if options.config == Config::Check { CHECKED } else { "" };
+        Ok(Self { qemu, initramfs: archive, second, runs, image: stripped, append })
     }
 
     /// Whether devices of its machines really freeze.
@@ -80,6 +86,7 @@ impl Rig {
             stock: wanted.stock,
             counting: wanted.counting,
             cpus: wanted.cpus,
+            hotplug: !wanted.kexec,
         }
     }
 
@@ -100,7 +107,7 @@ impl Rig {
     fn booted(&self, name: &str, machine: Machine, wanted: Wanted<'_>) -> Fallible<Guest> {
         let files = Files::new(self.runs.join(name))?;
         fetched_by_guests(&files.dir.join("tftp"))?;
-        let append = format!("eeh.agent {}", wanted.append);
+        let append = format!("eeh.agent {} {}", self.append, wanted.append);
         let boot = self.boot(machine, Wanted { append: &append, ..wanted });
         Guest::boot(machine::command(&self.qemu, &boot, &files), files)
     }

@@ -140,6 +140,9 @@ pub(crate) struct Boot<'a> {
     pub(crate) counting: bool,
     /// How many CPUs otherwise.
     pub(crate) cpus: u8,
+    /// Whether the switch's ports offer hotplug, for which Linux would leave bus numbers free between them if it
+    /// numbers them anew; firmware's device tree, by which it finds configuration spaces, does not.
+    pub(crate) hotplug: bool,
 }
 
 /// The program that is the machine.
@@ -190,6 +193,9 @@ pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
         Machine::Powernv9 | Machine::Powernv10 => powernv(files),
     };
     command.args(devices);
+    if !boot.hotplug {
+        command.args(["-global", "xio3130-downstream.hotplug=off"]);
+    }
     command
 }
 

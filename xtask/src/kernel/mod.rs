@@ -87,15 +87,8 @@ enum Task {
     Test {
         #[command(flatten)]
         options: Options,
-        /// The machine; powernv10 if not given (may be repeated)
-        #[arg(long, value_enum)]
-        machine: Vec<Machine>,
-        /// Only cases whose name contains this (may be repeated)
-        #[arg(long)]
-        only: Vec<String>,
-        /// The short part, which CI runs
-        #[arg(long)]
-        short: bool,
+        #[command(flatten)]
+        choice: test::Choice,
         /// What was built last, without building
         #[arg(long)]
         built: bool,
@@ -242,14 +235,13 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             objects::check(ctx, &kernel.tree, &mut findings)?;
         }
         Task::SameText { options } => return same_text::run(ctx, cache, options),
-        Task::Test { options, machine, only, short, built } => {
-            let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
+        Task::Test { options, choice, built } => {
             let kernel = if *built {
                 build::last(cache, options)
             } else {
                 build::build(ctx, cache, options, &["vmlinux"])
             };
-            return test::run(&Rig::new(ctx, cache, options, &kernel?)?, options, (machines, only, *short));
+            return test::run(ctx, &Rig::new(ctx, cache, options, &kernel?)?, options, choice);
         }
         Task::Selftest { options, machine } => {
             let both = [Machine::Powernv9, Machine::Powernv10];

@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::Options;
@@ -13,7 +14,8 @@ use super::build::say;
 use super::cases::{self, Case, Setup};
 use super::guest::Guest;
 use super::machine::Machine;
-use crate::context::Fallible;
+use crate::context::{Context, Fallible};
+use crate::figures;
 use crate::report::Findings;
 
 /// The log of a whole run, over a slow console.
@@ -28,24 +30,48 @@ struct Row {
     log: PathBuf,
 }
 
-/// Boots each machine, runs the cases whose name contains one of `only`.
-pub(crate) fn run(
-    rig: &Rig,
-    options: &Options,
-    (machines, only, short): (&[Machine], &[String], bool),
-) -> Fallible<Findings> {
+/// Which cases run, and where.
+#[derive(Args)]
+pub(crate) struct Choice {
+    /// The machine; powernv10 if not given (may be repeated)
+    #[arg(long, value_enum)]
+    machine: Vec<Machine>,
+    /// Only cases whose name contains this (may be repeated)
+    #[arg(long)]
+    only: Vec<String>,
+    /// The short part, which CI runs
+    #[arg(long, conflicts_with = "only")]
+    short: bool,
+    /// Writes the results into docs/verification.md
+    #[arg(long, conflicts_with_all = ["only", "short"])]
+    record: bool,
+}
+
+/// Boots each machine, and runs the cases that were chosen.
+pub(crate) fn run(ctx: &Context, rig: &Rig, options: &Options, choice: &Choice) -> Fallible<Findings> {
+    let Choice { machine, only, short, record } = choice;
+    let machines = if machine.is_empty() { &[Machine::Powernv10][..] } else { machine };
     let mut rows = Vec::new();
     for machine in machines {
         let (variant, config) = options.kind();
         let setup = Setup { machine: *machine, variant, config, freezes: rig.freezes() };
         let chosen: Vec<&Case> = cases::ALL
             .iter()
-            .filter(|case| case.applies(&setup) && (case.short || !short))
+            .filter(|case| case.applies(&setup) && (case.short || !*short))
             .filter(|case| only.is_empty() || only.iter().any(|part| case.name.contains(part.as_str())))
             .collect();
         on_machine(rig, &setup, &chosen, &mut rows)?;
     }
     println!("{}", table(&rows));
+    if *record {
+        for machine in machines {
+            let machine = machine.name();
+            let ran: Vec<Vec<String>> =
+                rows.iter().filter(|row| row.machine.name() == machine).map(recorded).collect();
+            let command = format!("kernel test --machine {machine} --config {}", options.config.name());
+            figures::record(ctx, &command, &ran)?;
+        }
+    }
     let mut all = Findings::default();
     for row in rows {
         let name = format!("{} {}", row.machine.name(), row.case);
@@ -132,14 +158,24 @@ fn verdict(findings: &Findings) -> &'static str {
     }
 }
 
+/// What a case did, in few words: why it failed or did not run, else what it noted.
+fn what(findings: &Findings) -> String {
+    let what = findings.failures.first().or(findings.not_run.as_ref()).or(findings.notes.first());
+    what.map_or("", String::as_str).chars().take(90).collect::<String>().replace('\n', " ")
+}
+
+/// A row of the document.
+fn recorded(row: &Row) -> Vec<String> {
+    let Row { case, findings, time, .. } = row;
+    let seconds = format!("{:.0}", time.as_secs_f64());
+    vec![case.to_string(), verdict(findings).to_owned(), findings.passed.to_string(), seconds, what(findings)]
+}
+
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["machine", "case", "verdict", "passed", "failed", "seconds", "what"]);
     for row in rows {
-        let what =
-            row.findings.failures.first().or(row.findings.not_run.as_ref()).or(row.findings.notes.first());
-        let what: String = what.map_or("", String::as_str).chars().take(90).collect();
         table.add_row([
             row.machine.name().to_owned(),
             row.case.to_owned(),
@@ -147,7 +183,7 @@ fn table(rows: &[Row]) -> Table {
             row.findings.passed.to_string(),
             row.findings.failures.len().to_string(),
             format!("{:.1}", row.time.as_secs_f64()),
-            what.replace('\n', " "),
+            what(&row.findings),
         ]);
     }
     table

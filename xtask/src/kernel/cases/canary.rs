@@ -4,17 +4,26 @@
 use super::one::recover;
 use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, io};
 
-/// What is planted at boot is found: a lock inversion by lockdep, a leak by kmemleak.
+/// What is planted at boot is found: a lock inversion by lockdep, a leak by kmemleak; each by its name.
 pub(super) fn planted(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
     let mut findings = Findings::default();
-    let complaints = guest.must("complaints || true", SOON)?;
+    let complaints = guest.must("complaints", SOON)?;
     findings.check(complaints.contains("possible circular locking dependency"), || {
         format!("the planted inversion went unnoticed: {complaints}")
     });
+    let report = guest.must("dmesg | sed -n '/possible circular/,/stack backtrace/p'", SOON)?;
+    findings.check(report.contains("kernel_shim5plant8in_order"), || {
+        format!("it is another inversion that lockdep saw: {report}")
+    });
+    let answer = guest.run("lockdep_is_on", SOON)?;
+    findings.check(answer.status != 0, || "it went unnoticed that lockdep is off".to_owned());
     let answer = guest.run("leaks", LONG)?;
-    findings.check(answer.status != 0 && answer.output.contains("unreferenced object"), || {
+    let found = answer.output.split("unreferenced object").skip(1);
+    let planted = found.filter(|leak| leak.contains("kernel_shim5plant5plant")).count();
+    findings.check(answer.status != 0 && planted > 0, || {
         format!("the planted leak went unnoticed: {}", answer.output)
     });
+    findings.notes.push(format!("{planted} pieces found that were forgotten"));
     Ok(findings)
 }
 

@@ -54,6 +54,7 @@ pub(super) fn removed_in_recovery(guest: &mut Guest, _setup: &Setup) -> Fallible
         works(&mut findings, guest, function)?;
     }
     check(&mut findings, guest, "echo 5 >$eeh_debug/eeh_max_freezes", SOON)?;
+    no_other_complaints(&mut findings, guest)?;
     Ok(findings)
 }
 
@@ -75,7 +76,16 @@ pub(super) fn unbound_in_recovery(guest: &mut Guest, _setup: &Setup) -> Fallible
         works(&mut findings, guest, function)?;
     }
     check(&mut findings, guest, "echo 5 >$eeh_debug/eeh_max_freezes", SOON)?;
+    no_other_complaints(&mut findings, guest)?;
     Ok(findings)
+}
+
+/// The kernel complains of nothing, but that a driver that goes in the middle of its recovery disables its
+/// device twice.
+pub(super) fn no_other_complaints(findings: &mut Findings, guest: &mut Guest) -> Fallible<()> {
+    check(findings, guest, "! complaints_but_disabling", SOON)?;
+    // Out of sight of what looks at all complaints.
+    guest.must("dmesg -c", LONG).map(drop)
 }
 
 /// After all of it: nothing is left that should not be.
@@ -85,6 +95,7 @@ pub(super) fn nothing_left(guest: &mut Guest, _setup: &Setup) -> Fallible<Findin
     findings.notes.extend(report.lines().take(3).map(str::to_owned));
     check(&mut findings, guest, "grep -q '^0 orphans$' $eeh_debug/eeh_pe_debug || fail orphans", SOON)?;
     check(&mut findings, guest, "cat $eeh_debug/eeh_pe_tree $eeh_debug/eeh_history >/dev/null", SOON)?;
+    check(&mut findings, guest, "lockdep_is_on", SOON)?;
     check(&mut findings, guest, "leaks", LONG)?;
     Ok(findings)
 }

@@ -3,6 +3,7 @@
 
 mod boot;
 mod canary;
+mod dlpar;
 mod failing;
 mod hostile;
 mod many;
@@ -138,6 +139,7 @@ pub(crate) const ALL: &[Case] = &[
         .on(PAPR)
         .freezing(),
     native("injected by errinjct", false, true, one::injected).on(PAPR).freezing(),
+    native("DLPAR of a PHB", false, false, dlpar::phb).on(PAPR).freezing().checked(),
     native("four PHBs", true, true, many::four_phbs),
     native("remove and rescan", true, true, one::remove_and_rescan),
     native("removal elsewhere", true, true, many::removal_elsewhere),

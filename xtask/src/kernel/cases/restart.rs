@@ -29,7 +29,7 @@ pub(super) fn kexec(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> {
     let mut findings = Findings::default();
     guest.must(&format!("kexec -s -l {IMAGES} --append=\"$(cat /proc/cmdline) eeh.second\""), LONG)?;
     guest.restarts("recover 0000:01:00.0; usleep 1500000; kexec -e", LONG)?;
-    taken_over(&mut findings, guest, setup, &[])?;
+    taken_over(&mut findings, guest, setup)?;
     Ok(findings)
 }
 
@@ -39,24 +39,20 @@ pub(super) fn after_panic(guest: &mut Guest, setup: &Setup) -> Fallible<Findings
     let append = "$(cat /proc/cmdline) eeh.second maxcpus=1 reset_devices";
     guest.must(&format!("kexec -s -p {IMAGES} --append=\"{append}\""), LONG)?;
     guest.restarts("recover 0000:01:00.0; usleep 1500000; echo c >/proc/sysrq-trigger", LONG)?;
-    // It resets the PHBs, at which a switch loses its bus numbers; QEMU answers no configuration cycle on those
-    // that Linux gives to the second and third port instead.
-    let lost = ["0002:04:00.0", "0002:05:00.0"];
-    taken_over(&mut findings, guest, setup, &lost)?;
+    taken_over(&mut findings, guest, setup)?;
     Ok(findings)
 }
 
-/// The second kernel has EEH, and all functions but those that are `lost`.
-fn taken_over(findings: &mut Findings, guest: &mut Guest, setup: &Setup, lost: &[&str]) -> Fallible<()> {
-    let there = || setup.functions().iter().filter(|function| !lost.contains(&function.address));
+/// The second kernel has EEH, and all functions.
+fn taken_over(findings: &mut Findings, guest: &mut Guest, setup: &Setup) -> Fallible<()> {
     check(findings, guest, "grep -q eeh.second /proc/cmdline || fail it is the first kernel", SOON)?;
-    for function in there() {
+    for function in setup.functions() {
         works(findings, guest, function)?;
     }
     for address in ["0000:01:00.0", "0001:01:00.0", "0002:03:00.0"] {
         check(findings, guest, &format!("recovery {address} 120"), LONG)?;
     }
-    for function in there() {
+    for function in setup.functions() {
         works(findings, guest, function)?;
     }
     let complaints = guest.must("complaints || true", SOON)?;
