@@ -48,7 +48,8 @@ pub(crate) struct Rig {
 }
 
 /// Freed memory is poisoned, and what stands around an object is looked at.
-const CHECKED: &str = "slab_debug=FZP";
+/// A busy host stops both CPUs for half a minute at times, which is no lockup of theirs.
+const CHECKED: &str = "slab_debug=FZP watchdog_thresh=60";
 
 impl Rig {
     /// Fetches what is missing and packs the guest's root.
