@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! `cargo xtask ppc64le`: tests as ppc64le programs under QEMU's user emulation, and the barriers in ppc64le code.
+//! `cargo xtask ppc64le`: tests as ppc64le programs under QEMU's user emulation, the barriers in ppc64le code, and
+//! the shapes that they forbid.
 //!
 //! The emulation runs on a host that keeps more order than POWER does: what POWER may reorder shows in the code only.
 
 mod barriers;
 mod code;
+mod litmus;
 mod tools;
 
 use core::time::Duration;
@@ -30,19 +32,34 @@ pub(crate) struct Options {
     #[arg(long)]
     barriers: bool,
     /// Only the tests
-    #[arg(long, conflicts_with = "barriers")]
+    #[arg(long, conflicts_with_all = ["barriers", "litmus"])]
     tests: bool,
+    /// Only the shapes, under a model of POWER's memory: needs no target
+    #[arg(long, conflicts_with = "barriers")]
+    litmus: bool,
     /// Writes the figures into docs/verification.md
     #[arg(long)]
     record: bool,
 }
 
-/// Looks at the barriers, then runs the tests.
+/// Judges the shapes, looks at the barriers, runs the tests.
 pub(crate) fn run(ctx: &Context, options: &Options) -> Fallible<Findings> {
-    if !library()? {
-        return Ok(Findings::not_run(format!("the library is missing: rustup target add {TARGET}")));
-    }
     let mut findings = Findings::default();
+    if !options.tests && !options.barriers {
+        let (found, rows) = litmus::run();
+        findings.absorb(found);
+        findings.notes.extend(rows.iter().map(|row| row.join(", ")));
+        if options.record {
+            figures::record(ctx, "ppc64le --litmus", &rows)?;
+        }
+    }
+    if options.litmus {
+        return Ok(findings);
+    }
+    if !library()? {
+        findings.absorb(Findings::not_run(format!("the library is missing: rustup target add {TARGET}")));
+        return Ok(findings);
+    }
     if !options.tests {
         let (found, rows) = barriers::run(ctx)?;
         findings.absorb(found);
