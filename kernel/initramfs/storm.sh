@@ -192,11 +192,12 @@ storm_complaints() {
         but_disabling | complaints_in
 }
 
-# What came into the log since, into the whole log; the first complaint of it.
+# What came into the log since, into the whole log; the first complaint of it
+# (complaint TEXT).
 drain() {
     dmesg -c >$storm/chunk
     cat $storm/chunk >>$storm/log
-    storm_complaints <$storm/chunk | head -n 1
+    storm_complaints <$storm/chunk | sed -n '1s/^/complaint /p'
 }
 
 # A line for each actor (at AGE NAME WHAT, or ended NAME) and for each kind of step (count ACTOR.KIND DONE REFUSED).

@@ -103,14 +103,15 @@ impl Watch {
 
 /// One look: what came into the log, and the actors.
 fn look(guest: &mut Guest, record: &mut Record) -> Fallible<Seen> {
-    let complaint = guest.must("drain || true", LONG)?;
-    record.complaints.extend((!complaint.is_empty()).then_some(complaint));
-    Ok(parse(&guest.must("look", LONG)?, record))
+    let answer = guest.must("drain; look", LONG)?;
+    Ok(parse(&answer, record))
 }
 
 fn parse(text: &str, record: &mut Record) -> Seen {
     let mut seen = Seen::default();
     for line in text.lines() {
+        // After an oops the kernel writes its log to the console too.
+        record.complaints.extend(line.strip_prefix("complaint ").map(str::to_owned));
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["ended", _] => seen.ended += 1,
@@ -143,6 +144,13 @@ mod tests {
         let seen = parse("at 3 read lspci\nat 201 leaf remove 0000:01:00.0\nended vfs", &mut record);
         assert_eq!(seen.hangs.as_deref(), Some("leaf has been at this for 201 s: remove 0000:01:00.0"));
         assert_eq!((seen.busy, seen.ended), (2, 1));
+    }
+
+    #[test]
+    fn a_complaint_is_kept() {
+        let mut record = Record::default();
+        parse("complaint [    1.0] BUG: x\n[    1.1] something else", &mut record);
+        assert_eq!(record.complaints, ["[    1.0] BUG: x"]);
     }
 
     #[test]
