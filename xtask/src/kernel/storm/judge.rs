@@ -145,3 +145,67 @@ fn add_up(findings: &mut Findings, record: &Record) {
     let report = record.report.as_deref().unwrap_or_default();
     findings.check(report.trim() == "0 orphans", || format!("eeh_pe_debug: {report}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Findings, Record, Sums, Variant, judge};
+
+    const PROC: &str = "EEH Subsystem is enabled\nno device=0\ncheck not wanted=1\neeh_total_mmio_ffs=20\n\
+                        eeh_false_positives=4\neeh_slot_resets=6\n";
+    const HISTORY: &str = "PHB#0-PE#1fd: 7 freezes, the last at 31.5, 4 false positives, 9 recoveries, the last recovered\n\
+                           PHB#2: 1 freezes, the last at 1.5, 0 false positives, 1 recoveries, the last recovered\n";
+
+    /// A storm of a minute that went well.
+    fn good() -> Record {
+        let told = "EEH: Frozen PE#1fd on PHB#0 detected\nEEH: Fenced PHB#2 detected, location: x\n";
+        let mut record = Record {
+            minutes: 1,
+            resets: 10,
+            log: told.to_owned() + &"EEH: Recovering PHB#0-PE#1fd\n".repeat(10),
+            after: Sums::parse(PROC, Some(HISTORY)),
+            report: Some("0 orphans\n".to_owned()),
+            end: Findings { passed: 3, ..Findings::default() },
+            ..Record::default()
+        };
+        record.counts.insert("leaf.removal".to_owned(), (5, 1));
+        record.counts.insert("outside.fence".to_owned(), (1, 0));
+        record
+    }
+
+    fn failures(change: impl FnOnce(&mut Record)) -> Vec<String> {
+        let mut record = good();
+        change(&mut record);
+        judge(&record, Variant::Rust).failures
+    }
+
+    #[test]
+    fn a_storm_that_went_well_passes() {
+        assert_eq!(failures(|_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_thing_that_goes_wrong_is_found() {
+        let changes: [(&str, fn(&mut Record)); 9] = [
+            ("hung", |record| record.hung = Some("leaf".to_owned())),
+            ("complained", |record| record.complaints.push("BUG: x".to_owned())),
+            ("0 resets", |record| record.resets = 0),
+            ("0 removals", |record| record.counts.clear()),
+            ("0 fences", |record| record.counts.clear()),
+            ("not bound", |record| record.end.failures.push("x is not bound".to_owned())),
+            ("freezes in eeh_history", |record| record.after.freezes += 1),
+            ("not come to an end", |record| record.after.without_outcome = 1),
+            ("eeh_pe_debug", |record| record.report = Some("1 orphans".to_owned())),
+        ];
+        for (wanted, change) in changes {
+            let failures = failures(change);
+            assert!(failures.iter().any(|failure| failure.contains(wanted)), "{wanted}: {failures:?}");
+        }
+    }
+
+    #[test]
+    fn counters_that_do_not_add_up_are_found() {
+        assert!(!failures(|record| record.after.total = 10).is_empty());
+        assert!(!failures(|record| record.after.recoveries += 1).is_empty());
+        assert!(!failures(|record| record.log += "EEH: dead PHB#3 detected, location: x").is_empty());
+    }
+}
