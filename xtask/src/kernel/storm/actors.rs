@@ -19,6 +19,10 @@ const BRIDGES: [&str; 6] =
     ["0002:00:00.0", "0002:01:00.0", "0002:02:00.0", "0002:02:01.0", "0000:00:00.0", "0001:00:00.0"];
 /// Our own module gets this function for a while.
 const BORROWED: &str = "0005:01:00.0";
+/// What is removed, what is unbound, and which bridges go, when actors are kept apart: nobody removes what a recovery
+/// may remove at the same moment, and no nvme is probed.
+const APART: ([&str; 2], [&str; 2], [&str; 2]) =
+    (["0001:01:00.0", "0002:04:00.0"], ["0002:05:00.0", "0004:01:00.0"], ["0002:02:01.0", "0001:00:00.0"]);
 
 /// An actor in the guest.
 struct Actor {
@@ -56,7 +60,11 @@ impl Cast {
         let wanted = |name: &str| weather.only.is_empty() || weather.only.iter().any(|only| only == name);
         let mut actors = Vec::new();
         let mut outside = None;
-        for (name, on) in parts(functions, virtuals, driver_module) {
+        let mut parts = parts(functions, virtuals, driver_module);
+        if weather.apart {
+            keep_apart(&mut parts, functions);
+        }
+        for (name, on) in parts {
             // Drawn for all, so that those that are left out change nothing for the others.
             let seed = rng.next_u32();
             if wanted(name) {
@@ -130,6 +138,21 @@ fn parts(
     ];
     parts.extend(virtuals.then(|| ("vfs", some(&[PHYSICAL]))));
     parts
+}
+
+/// Gives the actors that remove, unbind and unload what does not meet.
+fn keep_apart(parts: &mut [(&'static str, Vec<String>)], functions: &'static [Function]) {
+    let (removed, unbound, bridges) = APART;
+    let some = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let unbound = bound(functions.iter().filter(|function| unbound.contains(&function.address)));
+    for (name, on) in parts {
+        match *name {
+            "leaf" => *on = some(&removed),
+            "switch" => *on = some(&bridges),
+            "bind" | "module" => on.clone_from(&unbound),
+            _ => {}
+        }
+    }
 }
 
 fn domain(address: &str) -> Option<u32> {

@@ -47,6 +47,9 @@ pub(crate) struct Weather {
     /// Only these actors (may be repeated)
     #[arg(long)]
     only: Vec<String>,
+    /// Keeps actors apart whom the PCI core or nvme, not EEH, lets fall over each other
+    #[arg(long)]
+    apart: bool,
     /// A failure to plant, which the run must find
     #[arg(long, value_enum)]
     plant: Option<Plant>,
@@ -110,13 +113,14 @@ pub(crate) fn run(ctx: &Context, cache: &Cache, options: &Options, weather: &Wea
 fn repeated_by(options: &Options, weather: &Weather) -> String {
     let (variant, config) = options.kind();
     format!(
-        "cargo xtask kernel storm --variant {} --config {} --machine {} --cpus {} --minutes {} --seed {}",
+        "cargo xtask kernel storm --variant {} --config {} --machine {} --cpus {} --minutes {} --seed {}{}",
         variant.name(),
         config.name(),
         weather.machine.name(),
         weather.cpus,
         weather.minutes,
-        weather.seed
+        weather.seed,
+        if weather.apart { " --apart" } else { "" }
     )
 }
 
