@@ -150,6 +150,9 @@ fn add_up(findings: &mut Findings, record: &Record) {
 mod tests {
     use super::{Findings, Record, Sums, Variant, judge};
 
+    /// What goes wrong.
+    type Change = fn(&mut Record);
+
     const PROC: &str = "EEH Subsystem is enabled\nno device=0\ncheck not wanted=1\neeh_total_mmio_ffs=20\n\
                         eeh_false_positives=4\neeh_slot_resets=6\n";
     const HISTORY: &str = "PHB#0-PE#1fd: 7 freezes, the last at 31.5, 4 false positives, 9 recoveries, the last recovered\n\
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_goes_wrong_is_found() {
-        let changes: [(&str, fn(&mut Record)); 9] = [
+        let changes: [(&str, Change); 9] = [
             ("hung", |record| record.hung = Some("leaf".to_owned())),
             ("complained", |record| record.complaints.push("BUG: x".to_owned())),
             ("0 resets", |record| record.resets = 0),
