@@ -48,6 +48,7 @@ mod printk;
 mod probe;
 mod procfs;
 mod pseries;
+mod reporting;
 mod request;
 mod rtas;
 mod seq;

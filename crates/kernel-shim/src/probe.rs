@@ -9,6 +9,7 @@ use eeh_pe::{
 };
 use eeh_powernv::quirks::restricts_config;
 use eeh_recovery::{DeviceTarget, PhbTarget, SlotControl, save_config};
+use kernel::ffi::c_int;
 
 use crate::bindings::{self, pci_controller};
 use crate::env::KernelEnv;
@@ -17,10 +18,13 @@ use crate::identify;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
 use crate::state::{Eeh, eeh};
-use crate::{mailbox, phb, platform, registry, state, sysfs, token};
+use crate::{mailbox, phb, platform, registry, reporting, state, sysfs, token};
 
 /// Base class and subclass of a PCI-ISA bridge, which is in no PE.
 const CLASS_ISA_BRIDGE: u32 = 0x0601;
+
+/// C: `PCI_STD_NUM_BARS`
+const BARS: c_int = 6;
 
 /// Which PE a device is in, and the one above that.
 pub(crate) struct Place {
@@ -137,6 +141,7 @@ fn refresh(
     if device.is_virtual_function() || !view.is_some_and(|view| view.flags.contains(PeFlags::RECOVERING)) {
         return;
     }
+    restore_header(device);
     // One that firmware does not know stays as it is.
     let _ = firmware.reinit(target);
     let saved = saved(firmware, target, device);
@@ -145,6 +150,20 @@ fn refresh(
     let _ = guard.change_device(inserted.device, DeviceFlags::LATE, DeviceFlags::empty());
     drop(guard);
     mailbox::note_late(tree.id());
+}
+
+/// On pSeries the device tree says where a device's registers are, and a scan takes that for granted. After a
+/// reset it is not so: whatever the driver reads first would freeze the PE again. Nor does it report errors. C:
+/// `eeh_restore_device_bars`, of an `eeh_dev` that stays
+fn restore_header(device: &PciDev) {
+    if state::is_powernv() || device.is_bridge() {
+        return;
+    }
+    for bar in 0..BARS {
+        // SAFETY: the device is held and not added yet, so nobody else moves it.
+        unsafe { bindings::pci_update_resource(device.as_raw(), bar) };
+    }
+    reporting::restore(device);
 }
 
 /// What the PE of a new device is known to be.
@@ -214,6 +233,11 @@ pub(crate) fn leave(device: &PciDev) {
     sysfs::remove_device(device);
     publish(device, None);
     let Some(Eeh { platform, registry }) = eeh() else { return };
-    // The platform's device is put here, outside the lock.
-    drop(eeh_recovery::remove_device(platform, registry, id));
+    let recovering = registry.peek_device(id).and_then(|view| registry.peek(view.pe));
+    let recovering = recovering.is_some_and(|view| view.flags.contains(PeFlags::RECOVERING));
+    // The platform's device is put at the end, outside the lock.
+    let Some(removed) = eeh_recovery::remove_device(platform, registry, id) else { return };
+    if recovering && !state::is_powernv() && !device.is_bridge() {
+        reporting::keep(device, &removed.saved_config);
+    }
 }
