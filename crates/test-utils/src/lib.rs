@@ -5,6 +5,7 @@ pub mod discipline;
 pub mod drivers;
 pub mod engine;
 pub mod hw;
+pub mod journal;
 mod lies;
 pub mod linux;
 pub mod opal;

@@ -129,6 +129,7 @@ fn of_device(verb: &str) -> Option<fn(u32, eeh_pe::Bdf) -> Fault> {
         "write-state" => |phb, bdf| Fault::Wish(phb, bdf, Wish::WriteState),
         "thaw" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Thaw),
         "mark" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Mark),
+        "force" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Force),
         "pcie-reset" => |phb, bdf| Fault::Wish(phb, bdf, Wish::Reset),
         "reset-and-recover" => |phb, bdf| Fault::Wish(phb, bdf, Wish::ResetAndRecover),
         _ => return None,

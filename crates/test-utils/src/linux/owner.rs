@@ -9,8 +9,8 @@ use std::sync::PoisonError;
 
 use eeh_pe::{Bdf, DeviceId, PeId, PeNumber, Time};
 use eeh_recovery::{
-    Injection, OwnerError, OwnerReset, OwnerState, PcieReset, Request, RequestPoll, SetOption, inject,
-    mark_isolated, owner_state, release,
+    Injection, OwnerError, OwnerReset, OwnerState, PcieReset, Request, RequestPoll, SetOption, force_recover,
+    inject, mark_isolated, owner_state, release,
 };
 
 use super::SimLinux;
@@ -37,6 +37,8 @@ pub enum Wish {
     Thaw,
     /// A hotplug driver marks its PE, and tells nobody. C: `eeh_pe_mark_isolated`
     Mark,
+    /// An administrator has its PE recovered, whatever its state. C: `eeh_force_recover`
+    Force,
     /// Its driver resets the slot. C: `pci_set_pcie_reset_state`
     Reset,
     /// The slot is reset, and no driver is told. C: `eeh_pe_reset_and_recover`
@@ -85,6 +87,7 @@ impl fmt::Display for Wish {
             Self::WriteState => "write to eeh_pe_state",
             Self::Thaw => "thaw by its hotplug driver",
             Self::Mark => "mark by its hotplug driver",
+            Self::Force => "force",
             Self::Reset => "reset by its driver",
             Self::ResetAndRecover => "reset without drivers",
             Self::Option(SetOption::Disable) => "option: disable",
@@ -143,6 +146,10 @@ impl SimLinux {
             Wish::Thaw => self.ask(Request::unfreeze(self, registry, pe)).await,
             Wish::Mark => {
                 let _ = mark_isolated(self, registry, pe);
+                Ok(())
+            }
+            Wish::Force => {
+                let _ = force_recover(self, registry, pe);
                 Ok(())
             }
             Wish::Reset => {

@@ -31,6 +31,7 @@ use eeh_powernv::opal::{FreezeStatus, NextErrorOut, Opal, rc};
 pub use self::garbage::{Garbage, Lie, Named};
 
 use crate::hw::{Machine, Phb};
+use crate::journal::{Journal, Made};
 use crate::topology::PhbKind;
 use slot::Slot;
 
@@ -91,6 +92,7 @@ pub struct Firmware {
     machine: Arc<Machine>,
     version: Version,
     phbs: Box<[(u32, Mutex<PhbFirmware>)]>,
+    journal: Journal,
 }
 
 /// A call in progress: the PHB, and what firmware knows about it, locked.
@@ -105,13 +107,19 @@ impl Firmware {
     #[must_use]
     pub fn new(machine: Arc<Machine>, version: Version) -> Self {
         let phbs = machine.numbers().map(|n| (n, Mutex::default())).collect();
-        Self { machine, version, phbs }
+        Self { machine, version, phbs, journal: Journal::default() }
     }
 
     /// The machine it runs.
     #[must_use]
     pub const fn machine(&self) -> &Arc<Machine> {
         &self.machine
+    }
+
+    /// What it was asked.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Which firmware it is.
@@ -152,6 +160,15 @@ impl Firmware {
     fn run(&self, id: u64, f: impl FnOnce(&mut Call<'_>) -> i64) -> i64 {
         self.call(id).map_or(rc::PARAMETER, |mut c| f(&mut c))
     }
+
+    /// The same, noted as the call with this opcode.
+    fn noted(&self, name: &'static str, id: u64, f: impl FnOnce(&mut Call<'_>) -> i64) -> i64 {
+        let at = self.machine.clock().now();
+        let answer = self.run(id, f);
+        let took = self.machine.clock().now().since(at);
+        self.journal.note(Made { name, function: 0, answer, state: 0, at, took });
+        answer
+    }
 }
 
 impl Call<'_> {
@@ -164,31 +181,31 @@ impl Call<'_> {
 
 impl Opal for Firmware {
     fn pci_eeh_freeze_status(&self, phb: u64, pe: u64, out: &mut FreezeStatus) -> i64 {
-        self.run(phb, |c| c.freeze_status(pe, out))
+        self.noted("23", phb, |c| c.freeze_status(pe, out))
     }
 
     fn pci_eeh_freeze_clear(&self, phb: u64, pe: u64, action: u64) -> i64 {
-        self.run(phb, |c| c.freeze_clear(pe, action))
+        self.noted("26", phb, |c| c.freeze_clear(pe, action))
     }
 
     fn pci_eeh_freeze_set(&self, phb: u64, pe: u64, action: u64) -> i64 {
-        self.run(phb, |c| c.freeze_set(pe, action))
+        self.noted("97", phb, |c| c.freeze_set(pe, action))
     }
 
     fn pci_reset(&self, id: u64, scope: u8, assert: u8) -> i64 {
-        self.run(slot::phb_of(id), |c| c.reset(id, scope, assert))
+        self.noted("49", slot::phb_of(id), |c| c.reset(id, scope, assert))
     }
 
     fn pci_poll(&self, id: u64) -> i64 {
-        self.run(slot::phb_of(id), |c| c.poll(id))
+        self.noted("62", slot::phb_of(id), |c| c.poll(id))
     }
 
     fn pci_next_error(&self, phb: u64, out: &mut NextErrorOut) -> i64 {
-        self.run(phb, |c| c.next_error(out))
+        self.noted("60", phb, |c| c.next_error(out))
     }
 
     fn pci_get_phb_diag_data2(&self, phb: u64, buffer: &mut [u8]) -> i64 {
-        self.run(phb, |c| c.phb_diag(buffer))
+        self.noted("64", phb, |c| c.phb_diag(buffer))
     }
 
     fn pci_get_hub_diag_data(&self, hub: u64, buffer: &mut [u8]) -> i64 {

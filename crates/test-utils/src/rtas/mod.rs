@@ -45,6 +45,7 @@ pub use self::slots::Sense;
 use self::inject::Sessions;
 use self::pe::Record;
 use crate::hw::{ConfigWhenFrozen, Machine, Phb, PhbParams};
+use crate::journal::{Journal, Made};
 
 /// Status words (LoPAR, "RTAS Call Return Codes").
 pub(crate) mod rc {
@@ -95,6 +96,7 @@ pub struct Firmware {
     behaviour: Behaviour,
     phbs: Box<[(u32, Mutex<PhbFirmware>)]>,
     sessions: Mutex<Sessions>,
+    journal: Journal,
 }
 
 /// A call in progress: the PHB, and what firmware knows about it, locked.
@@ -110,13 +112,19 @@ impl Firmware {
     #[must_use]
     pub fn new(machine: Arc<Machine>, behaviour: Behaviour) -> Self {
         let phbs = machine.numbers().map(|n| (n, Mutex::default())).collect();
-        Self { machine, behaviour, phbs, sessions: Mutex::default() }
+        Self { machine, behaviour, phbs, sessions: Mutex::default(), journal: Journal::default() }
     }
 
     /// The machine it runs.
     #[must_use]
     pub const fn machine(&self) -> &Arc<Machine> {
         &self.machine
+    }
+
+    /// What it was asked of EEH.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// How it behaves.
@@ -152,6 +160,15 @@ impl Firmware {
         self.run(at.buid, |c| c.pe_at(at.config_addr).map_or(rc::PARAMETER, |pe| f(c, pe)))
     }
 
+    /// A call, noted with what it was asked for; it answers a status and a state.
+    fn noted(&self, name: &'static str, function: u32, f: impl FnOnce() -> (i32, u32)) -> i32 {
+        let at = self.machine.clock().now();
+        let (status, state) = f();
+        let took = self.machine.clock().now().since(at);
+        self.journal.note(Made { name, function, answer: status.into(), state, at, took });
+        status
+    }
+
     fn has(&self, service: Services) -> bool {
         self.behaviour.services.contains(service)
     }
@@ -171,18 +188,23 @@ impl Rtas for Firmware {
     }
 
     fn set_eeh_option(&self, pe: Address, function: u32) -> i32 {
-        self.of_pe(pe, |c, pe| c.set_eeh_option(pe, function))
+        let made = || (self.of_pe(pe, |c, pe| c.set_eeh_option(pe, function)), 0);
+        self.noted("ibm,set-eeh-option", function, made)
     }
 
     fn set_slot_reset(&self, pe: Address, function: u32) -> i32 {
-        self.of_pe(pe, |c, pe| c.set_slot_reset(pe, function))
+        let made = || (self.of_pe(pe, |c, pe| c.set_slot_reset(pe, function)), 0);
+        self.noted("ibm,set-slot-reset", function, made)
     }
 
     fn read_slot_reset_state2(&self, pe: Address, out: &mut SlotResetState) -> i32 {
-        self.run(pe.buid, |c| {
-            // An address that is in no PE is not an error: EEH is not supported for it.
-            *out = c.pe_at(pe.config_addr).map_or_else(SlotResetState::default, |pe| c.state_of(pe));
-            rc::SUCCESS
+        self.noted("ibm,read-slot-reset-state2", 0, || {
+            let status = self.run(pe.buid, |c| {
+                // An address that is in no PE is not an error: EEH is not supported for it.
+                *out = c.pe_at(pe.config_addr).map_or_else(SlotResetState::default, |pe| c.state_of(pe));
+                rc::SUCCESS
+            });
+            (status, out.state)
         })
     }
 
@@ -201,15 +223,16 @@ impl Rtas for Firmware {
     }
 
     fn configure_pe(&self, pe: Address) -> i32 {
-        self.of_pe(pe, |c, pe| c.configure(pe))
+        self.noted("ibm,configure-pe", 0, || (self.of_pe(pe, |c, pe| c.configure(pe)), 0))
     }
 
     fn configure_bridge(&self, pe: Address) -> i32 {
-        self.of_pe(pe, |c, pe| c.configure(pe))
+        self.noted("ibm,configure-bridge", 0, || (self.of_pe(pe, |c, pe| c.configure(pe)), 0))
     }
 
     fn slot_error_detail(&self, pe: Address, driver: &[u8], log: &mut [u8], function: u32) -> i32 {
-        self.of_pe(pe, |c, pe| c.error_detail(pe, driver, log, function))
+        let made = || (self.of_pe(pe, |c, pe| c.error_detail(pe, driver, log, function)), 0);
+        self.noted("ibm,slot-error-detail", function, made)
     }
 
     fn open_sriov_allow_unfreeze(&self, pf: Address, pes: &[u16]) -> i32 {
