@@ -2,7 +2,8 @@
 /*
  * What a check costs, in instructions: eeh_count=DOMAIN:BUS:DEVICE.FUNCTION calls each way through EEH's
  * checks many times at the end of boot, on a device with a PE. Under QEMU's -icount shift=0 an instruction
- * takes a nanosecond of the timebase. The PE stays marked as isolated; nothing else is to be done in such a boot.
+ * takes a nanosecond of the timebase. The PE stays marked as isolated: nothing else is to be done with it in such a
+ * boot. How long interrupts are off in a check, and then in all that follows, eeh_latency.c tells.
  */
 #include <linux/device.h>
 #include <linux/init.h>
@@ -15,7 +16,12 @@
 #include <asm/ppc-pci.h>
 #include <asm/time.h>
 
+#include "eeh_latency.h"
+
 #define CALLS 1000
+/* Ticks of the timebase: before a check begins, and no check takes longer. */
+#define LEAD 512
+#define LONGEST 1536
 
 static unsigned int count_domain, count_bus, count_device, count_function;
 static bool count_asked __initdata;
@@ -85,6 +91,18 @@ static void count(const char *name, check_fn check, void *what)
 	pr_info("EEH-COUNT: %s %llu/%u answer %d\n", name, tb_to_ns(ours - loop), CALLS, check(what));
 }
 
+/* How much longer than without a check an interrupt can wait for one, wherever in the check it comes. */
+static void irqs_off(const char *name, check_fn check, void *what)
+{
+	u64 ticks, with = 0, without = 0;
+
+	for (ticks = 0; ticks < LONGEST; ticks += 2) {
+		with = max(with, eeh_latency_of(LEAD, ticks, check, what));
+		without = max(without, eeh_latency_of(LEAD, ticks, check_nothing, NULL));
+	}
+	pr_info("EEH-COUNT: irqs-off-%s %llu/1 answer %d\n", name, with - min(with, without), check(what));
+}
+
 static int __init count_all(void)
 {
 	struct pci_dev *pdev;
@@ -102,17 +120,22 @@ static int __init count_all(void)
 	edev = pci_dev_to_eeh_dev(pdev);
 	bar = pci_ioremap_bar(pdev, 0);
 	ram = vmalloc(PAGE_SIZE);
-	if (!edev || !bar || !ram)
+	if (!edev || !bar || !ram || eeh_latency_start())
 		return -ENODEV;
 	count("null", by_device, NULL);
 	count("unknown-address", by_address, ram);
 	count("healthy-by-device", by_device, edev);
 	count("healthy-by-address", by_address, (void __force *)bar);
+	irqs_off("unknown-address", by_address, ram);
+	irqs_off("healthy-by-device", by_device, edev);
+	irqs_off("healthy-by-address", by_address, (void __force *)bar);
 	eeh_serialize_lock(&flags);
 	eeh_pe_mark_isolated(eeh_dev_to_pe(edev));
 	eeh_serialize_unlock(flags);
 	count("isolated-by-device", by_device, edev);
 	count("isolated-by-address", by_address, (void __force *)bar);
-	return 0;
+	irqs_off("isolated-by-device", by_device, edev);
+	irqs_off("isolated-by-address", by_address, (void __force *)bar);
+	return eeh_latency_files();
 }
 late_initcall_sync(count_all);

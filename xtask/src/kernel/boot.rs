@@ -26,12 +26,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) counting: bool,
     /// How many CPUs otherwise.
     pub(crate) cpus: u8,
+    /// The devices of `machine::SWAPPED`.
+    pub(crate) swapped: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// With these parameters, and nothing else that is special.
     pub(crate) const fn plain(append: &'a str) -> Self {
-        Self { append, kexec: false, stock: false, counting: false, cpus: 2 }
+        Self { append, kexec: false, stock: false, counting: false, cpus: 2, swapped: false }
     }
 }
 
@@ -88,6 +90,7 @@ impl Rig {
             counting: wanted.counting,
             cpus: wanted.cpus,
             hotplug: !wanted.kexec,
+            swapped: wanted.swapped,
         }
     }
 

@@ -76,6 +76,11 @@ pub(crate) fn last(cache: &Cache, options: &Options) -> Fallible<Kernel> {
     Err(format!("no kernel {name} has been built; run cargo xtask kernel build").into())
 }
 
+/// What was built last if that is asked for, else a build.
+pub(crate) fn built_or(ctx: &Context, cache: &Cache, options: &Options, built: bool) -> Fallible<Kernel> {
+    if built { last(cache, options) } else { build(ctx, cache, options, &["vmlinux"]) }
+}
+
 /// One line of what is going on.
 pub(crate) fn say(started: Instant, what: &str) {
     println!("[{:>5}s] {what}", started.elapsed().as_secs());

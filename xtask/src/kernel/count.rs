@@ -9,6 +9,7 @@ use comfy_table::{Table, presets};
 use super::boot::{Rig, Wanted};
 use super::build;
 use super::cache::Cache;
+use super::guest::Guest;
 use super::machine::Machine;
 use super::tree;
 use super::{Config, Options, Variant};
@@ -16,10 +17,10 @@ use crate::context::{Context, Fallible};
 use crate::report::Findings;
 
 /// The device whose checks are counted.
-const DEVICE: &str = "0000:01:00.0";
+pub(crate) const DEVICE: &str = "0000:01:00.0";
 
 /// Each check, as `kernel/count` names it, with the most that ours may take and what it must answer.
-const CHECKS: [(&str, u64, u8); 6] = [
+pub(crate) const CHECKS: [(&str, u64, u8); 6] = [
     ("null", 40, 0),
     ("unknown-address", 250, 0),
     ("healthy-by-device", 1000, 0),
@@ -33,16 +34,8 @@ pub(crate) fn run(ctx: &Context, cache: &Cache, options: &Options, built: bool) 
     let mut counted = Vec::new();
     for variant in [Variant::C, Variant::Rust] {
         let options = Options { variant, config: Config::Speed, ..options.clone() };
-        let kernel = if built {
-            build::last(cache, &options)
-        } else {
-            build::build(ctx, cache, &options, &["vmlinux"])
-        }?;
-        let rig = Rig::new(ctx, cache, &options, &kernel)?;
-        let append = format!("{}={DEVICE}", tree::COUNT_PARAMETER);
-        let wanted = Wanted { counting: true, stock: true, ..Wanted::plain(&append) };
-        let mut guest = rig.guest("count", Machine::Powernv10, wanted)?;
-        counted.push(guest.must("dmesg | grep EEH-COUNT", Duration::from_secs(60))?);
+        let kernel = build::built_or(ctx, cache, &options, built)?;
+        counted.push(counted_by(&Rig::new(ctx, cache, &options, &kernel)?)?.1);
     }
     let [c, rust] = &counted[..] else { return Err("two variants".into()) };
     let mut findings = Findings::default();
@@ -58,8 +51,17 @@ pub(crate) fn run(ctx: &Context, cache: &Cache, options: &Options, built: bool) 
     Ok(findings)
 }
 
+/// A guest that has counted, and what it said. The PE of [`DEVICE`] is marked as isolated in it.
+pub(crate) fn counted_by(rig: &Rig) -> Fallible<(Guest, String)> {
+    let append = format!("{}={DEVICE}", tree::COUNT_PARAMETER);
+    let wanted = Wanted { counting: true, stock: true, ..Wanted::plain(&append) };
+    let mut guest = rig.guest("count", Machine::Powernv10, wanted)?;
+    let log = guest.must("dmesg | grep EEH-COUNT", Duration::from_secs(60))?;
+    Ok((guest, log))
+}
+
 /// Instructions per call, of a line like `EEH-COUNT: null 44000/1000 answer 0`.
-fn of(log: &str, check: &str, answer: u8) -> Fallible<u64> {
+pub(crate) fn of(log: &str, check: &str, answer: u8) -> Fallible<u64> {
     let line = log.lines().find_map(|line| line.split_once(&format!("EEH-COUNT: {check} ")));
     let parsed = line.and_then(|(_, rest)| {
         let (counts, answered) = rest.trim().split_once(" answer ")?;

@@ -75,9 +75,10 @@ const fn function(
 }
 
 /// The functions of the PAPR machine, each on a PHB of its own.
-const PSERIES: [Function; 2] = [
+const PSERIES: [Function; 3] = [
     function("0000:00:01.0", "nvme", "nvme", Kind::Disk, false),
     function("0001:00:01.0", "e1000e", "e1000e", Kind::Net(1), false),
+    function("0002:00:01.0", "xhci_hcd", "qemu-xhci", Kind::Other, false),
 ];
 
 /// The functions of either PowerNV machine.
@@ -90,6 +91,40 @@ pub(crate) const POWERNV: [Function; 8] = [
     function("0003:01:00.0", "igb", "igb", Kind::Net(3), false),
     function("0004:01:00.0", "ahci", "ich9-ahci", Kind::Disk, false),
     function("0005:01:00.0", "nvme", "nvme", Kind::Disk, false),
+];
+
+/// Functions of a PowerNV machine that has those classes below a root port that [`POWERNV`] has behind a switch
+/// only, and the other way round.
+pub(crate) const SWAPPED: [Function; 3] = [
+    function("0000:01:00.0", "xhci_hcd", "qemu-xhci", Kind::Other, false),
+    function("0002:03:00.0", "igb", "igb", Kind::Net(1), true),
+    function("0002:04:00.0", "ahci", "ich9-ahci", Kind::Disk, true),
+];
+
+const POWERNV_DEVICES: [&str; 13] = [
+    "nvme,bus=pcie.0,addr=0x0,drive=nvme0,serial=nvme0",
+    "e1000e,bus=pcie.1,addr=0x0,romfile=,netdev=net1",
+    "x3130-upstream,bus=pcie.2,id=up",
+    "xio3130-downstream,bus=up,id=ds0,chassis=1,slot=1,addr=0.0",
+    "xio3130-downstream,bus=up,id=ds1,chassis=1,slot=2,addr=1.0",
+    "xio3130-downstream,bus=up,id=ds2,chassis=1,slot=3,addr=2.0",
+    "nvme,bus=ds0,drive=nvme1,serial=nvme1",
+    "e1000e,bus=ds1,romfile=,netdev=net2",
+    "qemu-xhci,bus=ds2,id=xhci",
+    "igb,bus=pcie.3,addr=0x0,romfile=,netdev=net3",
+    "ich9-ahci,bus=pcie.4,addr=0x0,id=ahci",
+    "ide-hd,bus=ahci.0,drive=ahci",
+    "nvme,bus=pcie.5,addr=0x0,drive=nvme2,serial=nvme2",
+];
+
+const SWAPPED_DEVICES: [&str; 7] = [
+    "qemu-xhci,bus=pcie.0,addr=0x0,id=xhci",
+    "x3130-upstream,bus=pcie.2,id=up",
+    "xio3130-downstream,bus=up,id=ds0,chassis=1,slot=1,addr=0.0",
+    "xio3130-downstream,bus=up,id=ds1,chassis=1,slot=2,addr=1.0",
+    "igb,bus=ds0,romfile=,netdev=net1",
+    "ich9-ahci,bus=ds1,id=ahci",
+    "ide-hd,bus=ahci.0,drive=ahci",
 ];
 
 /// Where one run keeps its files.
@@ -121,9 +156,11 @@ impl Files {
 }
 
 /// Events that show a device being reset: the second names its type, and no driver can cause it alone.
-const TRACED: [&str; 2] = ["resettable_reset_assert_begin", RESET_EVENT];
+const TRACED: [&str; 3] = ["resettable_reset_assert_begin", RESET_EVENT, CONFIG_WRITE];
 /// A device in reset, with its type in parentheses.
 pub(crate) const RESET_EVENT: &str = "resettable_phase_hold_exec";
+/// A write to configuration space, by the kernel or by firmware.
+pub(crate) const CONFIG_WRITE: &str = "pci_cfg_write";
 
 /// What is booted.
 pub(crate) struct Boot<'a> {
@@ -143,6 +180,8 @@ pub(crate) struct Boot<'a> {
     /// Whether the switch's ports offer hotplug, for which Linux would leave bus numbers free between them if it
     /// numbers them anew; firmware's device tree, by which it finds configuration spaces, does not.
     pub(crate) hotplug: bool,
+    /// Whether a PowerNV machine has the devices of [`SWAPPED`].
+    pub(crate) swapped: bool,
 }
 
 /// The program that is the machine.
@@ -190,7 +229,9 @@ pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
     command.arg("-append").arg(format!("console=hvc0 panic=1 log_buf_len=4M {}", boot.append));
     let devices = match boot.machine {
         Machine::Pseries => pseries(files, qemu.freezing.is_some() && !boot.stock),
-        Machine::Powernv9 | Machine::Powernv10 => powernv(files),
+        Machine::Powernv9 | Machine::Powernv10 => {
+            powernv(files, if boot.swapped { &SWAPPED_DEVICES } else { &POWERNV_DEVICES })
+        }
     };
     command.args(devices);
     if !boot.hotplug {
@@ -211,7 +252,7 @@ fn subnet(files: &Files, number: u8) -> [String; 2] {
     ["-netdev".into(), format!("user,id=net{number},restrict=on,{host},tftp={}", tftp.display())]
 }
 
-fn powernv(files: &Files) -> Vec<String> {
+fn powernv(files: &Files, devices: &[&str]) -> Vec<String> {
     let mut args: Vec<String> = Vec::new();
     for id in ["nvme0", "nvme1", "nvme2", "ahci"] {
         args.extend(drive(files, id));
@@ -219,22 +260,8 @@ fn powernv(files: &Files) -> Vec<String> {
     for number in 1..=3 {
         args.extend(subnet(files, number));
     }
-    for device in [
-        "nvme,bus=pcie.0,addr=0x0,drive=nvme0,serial=nvme0",
-        "e1000e,bus=pcie.1,addr=0x0,romfile=,netdev=net1",
-        "x3130-upstream,bus=pcie.2,id=up",
-        "xio3130-downstream,bus=up,id=ds0,chassis=1,slot=1,addr=0.0",
-        "xio3130-downstream,bus=up,id=ds1,chassis=1,slot=2,addr=1.0",
-        "xio3130-downstream,bus=up,id=ds2,chassis=1,slot=3,addr=2.0",
-        "nvme,bus=ds0,drive=nvme1,serial=nvme1",
-        "e1000e,bus=ds1,romfile=,netdev=net2",
-        "qemu-xhci,bus=ds2,id=xhci",
-        "igb,bus=pcie.3,addr=0x0,romfile=,netdev=net3",
-        "ich9-ahci,bus=pcie.4,addr=0x0,id=ahci",
-        "ide-hd,bus=ahci.0,drive=ahci",
-        "nvme,bus=pcie.5,addr=0x0,drive=nvme2,serial=nvme2",
-    ] {
-        args.extend(["-device".into(), device.into()]);
+    for device in devices {
+        args.extend(["-device".into(), (*device).into()]);
     }
     args
 }
@@ -245,8 +272,10 @@ fn pseries(files: &Files, freezing: bool) -> Vec<String> {
     args.extend(subnet(files, 1));
     for device in [
         "spapr-pci-host-bridge,index=1,id=phb1",
+        "spapr-pci-host-bridge,index=2,id=phb2",
         "nvme,bus=pci.0,addr=0x1,drive=nvme0,serial=nvme0",
         "e1000e,bus=phb1.0,addr=0x1,romfile=,netdev=net1",
+        "qemu-xhci,bus=phb2.0,addr=0x1,id=xhci",
     ] {
         args.extend(["-device".into(), device.into()]);
     }

@@ -8,7 +8,9 @@ mod boot;
 pub(crate) mod build;
 pub(crate) mod cache;
 mod cases;
+mod compare;
 mod config;
+mod conformance;
 mod count;
 mod edits;
 pub(crate) mod fetch;
@@ -16,9 +18,10 @@ mod guest;
 mod guest_code;
 mod initramfs;
 mod machine;
-mod measure;
 mod objects;
 mod qmp;
+mod registers;
+mod resets;
 mod same_text;
 mod selftest;
 mod size;
@@ -39,6 +42,7 @@ use crate::context::{Context, Fallible};
 use crate::report::Findings;
 use boot::Rig;
 use cache::Cache;
+use compare::Part;
 use fetch::Missing;
 use machine::Machine;
 
@@ -97,9 +101,12 @@ enum Task {
     Selftest {
         #[command(flatten)]
         options: Options,
-        /// The machine; powernv9 and powernv10 if not given (may be repeated)
+        /// The machine; all three if not given (may be repeated)
         #[arg(long, value_enum)]
         machine: Vec<Machine>,
+        /// What was built last, without building
+        #[arg(long)]
+        built: bool,
     },
     /// Builds, boots in the QEMU of `cargo xtask qemu build`, and breaks, removes, binds and reads everything at once
     Storm {
@@ -116,13 +123,27 @@ enum Task {
         #[arg(long)]
         built: bool,
     },
-    /// Builds and boots both variants, and compares times and sizes
-    Measure {
+    /// Builds and boots both variants, and compares their firmware calls with the simulator's
+    Conformance {
         #[command(flatten)]
         options: Options,
-        /// The machine
-        #[arg(long, value_enum, default_value = "powernv10")]
-        machine: Machine,
+        /// Puts what was recorded into the repository
+        #[arg(long)]
+        keep: bool,
+        /// What was built last, without building
+        #[arg(long)]
+        built: bool,
+    },
+    /// Builds and boots both variants, measures, and writes the table of docs/comparison.md
+    Compare {
+        #[command(flatten)]
+        options: Options,
+        /// Only this part; the rest of the table stays as it was measured (may be repeated)
+        #[arg(long, value_enum)]
+        only: Vec<Part>,
+        /// Only this variant, in the same way (may be repeated)
+        #[arg(long, value_enum)]
+        of: Vec<Variant>,
         /// What was built last, without building
         #[arg(long)]
         built: bool,
@@ -236,21 +257,21 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
         }
         Task::SameText { options } => return same_text::run(ctx, cache, options),
         Task::Test { options, choice, built } => {
-            let kernel = if *built {
-                build::last(cache, options)
-            } else {
-                build::build(ctx, cache, options, &["vmlinux"])
-            };
-            return test::run(ctx, &Rig::new(ctx, cache, options, &kernel?)?, options, choice);
+            let kernel = build::built_or(ctx, cache, options, *built)?;
+            return test::run(ctx, &Rig::new(ctx, cache, options, &kernel)?, options, choice);
         }
-        Task::Selftest { options, machine } => {
-            let both = [Machine::Powernv9, Machine::Powernv10];
-            return selftest::run(ctx, cache, options, if machine.is_empty() { &both } else { machine });
+        Task::Selftest { options, machine, built } => {
+            let all = [Machine::Powernv9, Machine::Powernv10, Machine::Pseries];
+            let machines = if machine.is_empty() { &all } else { &machine[..] };
+            return selftest::run(ctx, cache, options, (machines, *built));
         }
         Task::Storm { options, weather } => return storm::run(ctx, cache, options, weather),
         Task::Count { options, built } => return count::run(ctx, cache, options, *built),
-        Task::Measure { options, machine, built } => {
-            return measure::run(ctx, cache, options, (*machine, *built));
+        Task::Conformance { options, keep, built } => {
+            return conformance::run(ctx, cache, options, (*built, *keep));
+        }
+        Task::Compare { options, only, of, built } => {
+            return compare::run(ctx, cache, options, (only, of, *built));
         }
     }
     Ok(findings)

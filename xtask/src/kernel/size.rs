@@ -9,7 +9,6 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionFlags};
 
 use super::Variant;
 use crate::context::Fallible;
-use crate::report::Findings;
 
 /// Objects of the C EEH, below `arch/powerpc`.
 pub(crate) const C_OBJECTS: [&str; 8] = [
@@ -23,16 +22,13 @@ pub(crate) const C_OBJECTS: [&str; 8] = [
     "platforms/pseries/eeh_pseries",
 ];
 const RUST_OBJECTS: [&str; 2] = ["eeh-rs/eeh_rs", "eeh-rs/eeh_glue"];
-/// Everything may be so many times what C is.
-const ALL: f64 = 2.2;
-/// Without what C has nothing like, so many times.
-const EQUAL: f64 = 1.6;
 /// Modules of what C has nothing like: the tree, orphan and history files, and where they get their data.
 const NEW: [&str; 4] = ["::history", "::eeh_pe_tree", "::pe_debug", "::presence"];
 
 /// Bytes by crate; C objects by name.
 pub(crate) struct Size {
     total: u64,
+    data: u64,
     parts: BTreeMap<String, u64>,
     new: u64,
 }
@@ -40,13 +36,14 @@ pub(crate) struct Size {
 /// Measures the objects of a build.
 pub(crate) fn of(tree: &Path, variant: Variant) -> Fallible<Size> {
     let objects: &[&str] = if variant == Variant::C { &C_OBJECTS } else { &RUST_OBJECTS };
-    let mut size = Size { total: 0, parts: BTreeMap::new(), new: 0 };
+    let mut size = Size { total: 0, data: 0, parts: BTreeMap::new(), new: 0 };
     for name in objects {
         let path = tree.join("arch/powerpc").join(format!("{name}.o"));
         let data = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let object = object::File::parse(&*data)?;
         let all: u64 = object.sections().filter(is_text).map(|section| section.size()).sum();
         size.total += all;
+        size.data += object.sections().filter(is_data).map(|section| section.size()).sum::<u64>();
         if *name == RUST_OBJECTS[0] {
             by_crate(&object, all, &mut size);
         } else {
@@ -59,6 +56,12 @@ pub(crate) fn of(tree: &Path, variant: Variant) -> Fallible<Size> {
 fn is_text(section: &object::Section<'_, '_>) -> bool {
     let SectionFlags::Elf { sh_flags, .. } = section.flags() else { return false };
     sh_flags & SHF_ALLOC == SHF_ALLOC && sh_flags & SHF_WRITE != SHF_WRITE
+}
+
+/// What can be written; of what is zeroed the object has the size only.
+fn is_data(section: &object::Section<'_, '_>) -> bool {
+    let SectionFlags::Elf { sh_flags, .. } = section.flags() else { return false };
+    sh_flags & (SHF_ALLOC | SHF_WRITE) == SHF_ALLOC | SHF_WRITE
 }
 
 /// Shares the object's bytes out by the crate that a symbol's path begins with.
@@ -86,27 +89,25 @@ fn krate(name: &str) -> &str {
     path.split("::").next().filter(|first| *first != path).unwrap_or("exported to C")
 }
 
-/// Compares C's (first) with ours.
-pub(crate) fn compare(sizes: &[Size], findings: &mut Findings) {
-    let [c, rust] = sizes else { return };
-    for (name, bytes) in &rust.parts {
-        findings.notes.push(format!("{bytes:>7} bytes {name}"));
+impl Size {
+    /// KB of code and constants.
+    pub(crate) fn text(&self) -> f64 {
+        kilobytes(self.total)
     }
-    let times = |bytes: u64| kilobytes(bytes) / kilobytes(c.total);
-    let line = |what: &str, bytes: u64| {
-        format!(
-            "{what}: {:.1} KB, {:.2} times C's {:.1} KB",
-            kilobytes(bytes),
-            times(bytes),
-            kilobytes(c.total)
-        )
-    };
-    for (what, bytes, limit) in
-        [("all text", rust.total, ALL), ("what C has too", rust.total - rust.new, EQUAL)]
-    {
-        findings.notes.push(line(what, bytes));
-        findings
-            .check(times(bytes) <= limit, || format!("{}, wanted at most {limit} times", line(what, bytes)));
+
+    /// KB of what C has too.
+    pub(crate) fn equal(&self) -> f64 {
+        kilobytes(self.total - self.new)
+    }
+
+    /// KB of what can be written.
+    pub(crate) fn data(&self) -> f64 {
+        kilobytes(self.data)
+    }
+
+    /// One line for each crate or object.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = String> {
+        self.parts.iter().map(|(name, bytes)| format!("{bytes:>7} bytes {name}"))
     }
 }
 

@@ -16,7 +16,7 @@ use core::time::Duration;
 use super::boot::Wanted;
 use super::{Config, Variant};
 pub(crate) use many::FOUR;
-pub(crate) use one::{duration, works};
+pub(crate) use one::{duration, healthy, works};
 
 use super::guest::Guest;
 use super::machine::{Function, Kind, Machine};
