@@ -205,6 +205,7 @@ look() {
     local up rest file since what name good bad
     read -r up rest </proc/uptime
     for file in $storm/*.at; do
+        [ -e "$file" ] || continue
         name=${file##*/}
         name=${name%.at}
         if [ -e $storm/"$name".ended ]; then
@@ -216,6 +217,7 @@ look() {
         fi
     done
     for file in $storm/*.count; do
+        [ -e "$file" ] || continue
         read -r good bad <"$file"
         name=${file##*/}
         echo "count ${name%.count} $good $bad"

@@ -5,13 +5,19 @@ use std::collections::BTreeMap;
 
 use super::{Findings, Variant, actors};
 
-/// What a storm does at least, per minute, on a busy machine of two cores. One that did less proves nothing.
+/// What a storm does at least, per minute, on a busy machine of two cores. One that did less proves nothing. (Measured
+/// with a load of 11 there: 34 recoveries, 193 resets, 6 removals, 6 fences.)
 const FLOORS: [(&str, f64); 4] = [("recoveries", 4.0), ("resets", 4.0), ("removals", 3.0), ("fences", 0.5)];
+
+/// With the kernel's checkers all takes longer.
+const CHECKED: f64 = 0.25;
 
 /// All that was seen of a storm.
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) minutes: u32,
+    /// Whether the kernel has its checkers.
+    pub(super) checked: bool,
     /// Kinds of steps: done, refused.
     pub(super) counts: BTreeMap<String, (u64, u64)>,
     /// Of devices, that QEMU saw.
@@ -105,7 +111,8 @@ pub(super) fn judge(record: &Record, variant: Variant) -> Findings {
         format!("the kernel complained {} times: {}", record.complaints.len(), first.join("; "))
     });
     for ((name, done), (_, floor)) in record.totals().into_iter().zip(FLOORS) {
-        let wanted = floor * f64::from(record.minutes);
+        let share = if record.checked { CHECKED } else { 1.0 };
+        let wanted = share * floor * f64::from(record.minutes);
         findings.check(done as f64 >= wanted, || format!("{done} {name}, wanted at least {wanted}"));
     }
     if record.hung.is_some() {
@@ -184,6 +191,13 @@ mod tests {
     #[test]
     fn a_storm_that_went_well_passes() {
         assert_eq!(failures(|_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn less_is_enough_with_checkers() {
+        assert!(!failures(|record| record.resets = 2).is_empty());
+        let few: Change = |record| (record.resets, record.checked) = (2, true);
+        assert!(failures(few).is_empty());
     }
 
     #[test]

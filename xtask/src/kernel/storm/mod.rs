@@ -127,7 +127,8 @@ fn repeated_by(options: &Options, weather: &Weather) -> String {
 /// The storm itself, and the look at what is left.
 fn storm(guest: &mut Guest, options: &Options, weather: &Weather) -> Fallible<Record> {
     let begun = Instant::now();
-    let mut record = Record { minutes: weather.minutes, ..Record::default() };
+    let mut record =
+        Record { minutes: weather.minutes, checked: options.config == Config::Check, ..Record::default() };
     let cast = Cast::new(guest, options, weather)?;
     finish::before(guest, &cast, &mut record)?;
     let resets = guest.all_resets();
