@@ -183,6 +183,8 @@ fn cargo(ctx: &Context, sanitizer: Sanitizer, command: &str, args: &[&str], step
     for (key, value) in [("OPT_LEVEL", "1"), ("DEBUG_ASSERTIONS", "true"), ("OVERFLOW_CHECKS", "true")] {
         cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
     }
+    // A sanitizer is slow: the host runs more cases.
+    cargo.env("PROPTEST_CASES", "32");
     // What the environment suppresses would not be zero reports.
     cargo.env("TSAN_OPTIONS", "halt_on_error=1").env("ASAN_OPTIONS", "detect_leaks=1");
     let started = Instant::now();
