@@ -213,6 +213,24 @@ fn play<E: Env<Device = Platform> + Memory>(steps: &[Step]) -> (usize, usize) {
         play.step(step);
         play.check();
     }
+    // However short the history was, its end uses up a count and a slot.
+    play.holds.clear();
+    while !play.queue.is_empty() {
+        play.take();
+    }
+    play.step(&Step::Insert { bdf: 0x106, number: 4 });
+    for _ in 0..most {
+        play.step(&Step::Get(0));
+        play.check();
+    }
+    play.holds.clear();
+    play.step(&Step::Remove(0));
+    for _ in 0..=1 << E::GENERATION_BITS {
+        for step in [Step::Insert { bdf: 0x106, number: 4 }, Step::Remove(0)] {
+            play.step(&step);
+            play.check();
+        }
+    }
     let slots: std::collections::BTreeSet<u16> = play.pes.iter().map(|pe| pe.id.index()).collect();
     let retired = slots.iter().filter(|&&slot| {
         play.pes.iter().filter(|pe| pe.id.index() == slot).count() == 1 << E::GENERATION_BITS
@@ -235,7 +253,10 @@ fn widths_run_out<E: Env<Device = Platform> + Memory>() {
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     let (cases, refused, retired) = (played.get(), refused.get(), retired.get());
-    assert!(refused > cases / 4 && retired > 0, "{refused} refused, {retired} retired in {cases} histories");
+    assert!(
+        refused >= cases && retired >= cases,
+        "{refused} refused, {retired} retired in {cases} histories"
+    );
 }
 
 #[test]
