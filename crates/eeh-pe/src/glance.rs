@@ -1,24 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! What a check looks at first: a device's PE and both their flags, and nothing else.
+//! What a check looks at: a device's PE, both their flags, what firmware calls the PE, and nothing else.
 
-use crate::cell::TreeCell;
+use core::fmt;
+
+use crate::cell::{TreeCell, unpack_pe};
 use crate::env::Env;
-use crate::flags::{DeviceFlags, PeFlags};
-use crate::id::{DeviceId, PeId, TreeId};
+use crate::flags::{DeviceFlags, PeFlags, PeType};
+use crate::id::{DeviceId, PeId, PeNumber, TreeId};
 use crate::name::{Name, SlotName};
 use crate::registry::Registry;
+use crate::stats::PeKey;
 
 /// A device and its PE at one moment, read without lock or reference.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Glance {
-    /// The device.
-    pub id: DeviceId,
+///
+/// Handles are made when they are asked for: most checks need none.
+pub struct Glance<'r, E: Env> {
+    cell: &'r TreeCell<E>,
+    name: Name,
+    owner: Name,
+    identity: u64,
     /// The device's state.
     pub device: DeviceFlags,
-    /// Its PE.
-    pub pe: PeId,
-    /// The PE's state.
+    /// Its PE's state.
     pub flags: PeFlags,
+    /// Firmware's name of the PHB.
+    pub firmware: u64,
+}
+
+impl<E: Env> Clone for Glance<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E: Env> Copy for Glance<'_, E> {}
+
+impl<E: Env> fmt::Debug for Glance<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (device, pe) = self.ids();
+        f.debug_struct("Glance").field("device", &device).field("pe", &pe).finish_non_exhaustive()
+    }
+}
+
+impl<E: Env> Glance<'_, E> {
+    /// The handles of the device and its PE; stale when they are gone by now.
+    #[inline]
+    #[must_use]
+    pub fn ids(&self) -> (DeviceId, PeId) {
+        // The device pins the tree that it is in. Should both have gone, and another PHB be in the
+        // place, the handles are stale, as the names are.
+        let tree: TreeId = self.cell.id(self.cell.state.load());
+        (tree.device(self.name), tree.pe(self.owner))
+    }
+
+    /// What counters know the PE by.
+    #[inline]
+    #[must_use]
+    pub fn key(&self) -> PeKey {
+        PeKey::new(self.cell.slot, self.owner)
+    }
+
+    /// Firmware's number of the PE; `None` of the PHB's own.
+    #[inline]
+    #[must_use]
+    pub fn below_phb(&self) -> Option<PeNumber> {
+        let (number, kind) = unpack_pe(self.identity);
+        (!kind.contains(PeType::PHB)).then_some(number)
+    }
 }
 
 impl<E: Env> Registry<E> {
@@ -30,8 +78,8 @@ impl<E: Env> Registry<E> {
     /// Any, NMI included.
     #[inline]
     #[must_use]
-    pub fn glance(&self, id: DeviceId) -> Option<Glance> {
-        glance(self.cell(id.tree)?, id.name, || id.tree)
+    pub fn glance(&self, id: DeviceId) -> Option<Glance<'_, E>> {
+        glance(self.cell(id.tree)?, id.name)
     }
 
     /// The same of the device that decodes a CPU address; `None` when none does, `Some(None)` when it
@@ -42,9 +90,9 @@ impl<E: Env> Registry<E> {
     /// Any, NMI included.
     #[inline]
     #[must_use]
-    pub fn glance_at(&self, address: u64) -> Option<Option<Glance>> {
+    pub fn glance_at(&self, address: u64) -> Option<Option<Glance<'_, E>>> {
         let (cell, id) = self.find(address)?;
-        Some(glance(cell, id.name, || id.tree))
+        Some(glance(cell, id.name))
     }
 
     /// The same by a short name, which is looked up on the way.
@@ -54,26 +102,26 @@ impl<E: Env> Registry<E> {
     /// Any, NMI included.
     #[inline]
     #[must_use]
-    pub fn glance_named(&self, name: SlotName) -> Option<Glance> {
+    pub fn glance_named(&self, name: SlotName) -> Option<Glance<'_, E>> {
         let cell = self.cells.get(usize::from(name.place))?;
-        // The device pins the tree that it is in; see `device_named`.
-        glance(cell, Name::new(name.index, name.generation), || cell.id(cell.state.load()))
+        glance(cell, Name::new(name.index, name.generation))
     }
 }
 
-/// What is called `name` in a tree, whose handle is asked for when it is there.
-#[inline]
-fn glance<E: Env>(cell: &TreeCell<E>, name: Name, tree: impl FnOnce() -> TreeId) -> Option<Glance> {
+/// What is called `name` in a tree.
+#[inline(always)]
+fn glance<E: Env>(cell: &TreeCell<E>, name: Name) -> Option<Glance<'_, E>> {
     let (word, owner) = cell.device(name.index())?.owner_of(name)?;
-    let state = cell.pe(owner.index())?.word.load();
-    if !state.is(owner) {
-        return None;
-    }
-    let tree = tree();
+    let slot = cell.pe(owner.index())?;
+    // The PE pins its tree, so this is its PHB's name.
+    let (state, (firmware, identity)) = slot.read_as(owner, || (cell.firmware(), slot.identity()))?;
     Some(Glance {
-        id: tree.device(name),
+        cell,
+        name,
+        owner,
+        identity,
         device: DeviceFlags::from_bits_retain(word.flags()),
-        pe: tree.pe(owner),
         flags: PeFlags::from_bits_retain(state.flags()),
+        firmware,
     })
 }

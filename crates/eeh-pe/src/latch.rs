@@ -10,26 +10,28 @@
 //! second look at the sequence: an entry of update n + 2 in the reader's copy was stored after
 //! sequence n + 1, so whoever read it sees the sequence moved.
 //!
-//! A copy is made of leaves of a fixed length, each in three arrays, so that a search touches
-//! little but the keys. Free entries follow the used ones and start above all addresses; how much
-//! of the copy is used stands in the sequence as well.
+//! A copy is made of leaves of a fixed length. Free entries follow the used ones and start above all
+//! addresses; how much of the copy is used stands in the sequence as well.
 
 use crate::env::{Env, Memory};
 use crate::mutant::mutant;
-use crate::search::{last_at_most, last_in_row};
+use crate::search::{Sorted, last_at_most};
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, acquire_fence};
 
-/// Rows of a leaf, and entries of a row: a cache line of keys. Powers of two.
+/// What is searched when few ranges are used: 8 entries.
 #[cfg(not(eeh_loom))]
-const ROW: usize = 8;
+type Row = [[[Entry; 2]; 2]; 2];
 #[cfg(eeh_loom)]
-const ROW: usize = 2;
+type Row = [Entry; 2];
 
-/// One field of a leaf's entries, row by row.
-type Field = [[AtomicU64; ROW]; ROW];
+/// 8 rows.
+#[cfg(not(eeh_loom))]
+type Rows = [[[Row; 2]; 2]; 2];
+#[cfg(eeh_loom)]
+type Rows = [Row; 2];
 
-/// Entries of a leaf.
-const LEAF: usize = ROW * ROW;
+const ROW: usize = Row::LEN;
+const LEAF: usize = Rows::LEN;
 
 /// The value of a free entry.
 pub(crate) const FREE: u64 = u64::MAX;
@@ -52,57 +54,19 @@ impl Range {
     }
 }
 
-/// Ranges as readers load them.
-pub(crate) struct Leaf {
-    starts: Field,
-    ends: Field,
-    values: Field,
+/// One range as readers load it.
+struct Entry {
+    start: AtomicU64,
+    end: AtomicU64,
+    value: AtomicU64,
 }
 
-impl Leaf {
+impl Entry {
     fn new() -> Self {
-        let all = |value| core::array::from_fn(|_| core::array::from_fn(|_| AtomicU64::new(value)));
-        Self { starts: all(Range::FREE.start), ends: all(Range::FREE.end), values: all(Range::FREE.value) }
+        let Range { start, end, value } = Range::FREE;
+        Self { start: AtomicU64::new(start), end: AtomicU64::new(end), value: AtomicU64::new(value) }
     }
 
-    fn entry(&self, nth: usize) -> Option<Entry<'_>> {
-        let (row, at) = (nth.checked_div(ROW)?, nth.checked_rem(ROW)?);
-        let Self { starts, ends, values } = self;
-        Some(Entry {
-            start: starts.get(row)?.get(at)?,
-            end: ends.get(row)?.get(at)?,
-            value: values.get(row)?.get(at)?,
-        })
-    }
-
-    /// The value of the range that contains `address`.
-    #[inline]
-    fn find(&self, address: u64) -> Option<u64> {
-        self.find_in(last_in_row(&self.starts, address, |[first, ..]| first.load(Relaxed)), address)
-    }
-
-    /// The same, in a row.
-    #[inline]
-    fn find_in(&self, row: usize, address: u64) -> Option<u64> {
-        let starts = self.starts.get(row)?;
-        let at = last_in_row(starts, address, |start| start.load(Relaxed));
-        let (start, end) = (starts.get(at)?.load(Relaxed), self.ends.get(row)?.get(at)?.load(Relaxed));
-        if start <= address && address <= end {
-            Some(self.values.get(row)?.get(at)?.load(Relaxed))
-        } else {
-            None
-        }
-    }
-}
-
-/// One range of a leaf.
-struct Entry<'l> {
-    start: &'l AtomicU64,
-    end: &'l AtomicU64,
-    value: &'l AtomicU64,
-}
-
-impl Entry<'_> {
     fn load(&self) -> Range {
         Range {
             start: self.start.load(Acquire),
@@ -116,11 +80,72 @@ impl Entry<'_> {
         self.end.store(range.end, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
         self.value.store(range.value, mutant!(eeh_mutant = "map_stores_relaxed", Release, Relaxed));
     }
+
+    /// The value when the range contains `address`, else [`FREE`].
+    #[inline(always)]
+    fn value_at(&self, address: u64) -> u64 {
+        let (start, end) = (self.start.load(Relaxed), self.end.load(Relaxed));
+        // One comparison: what is below the start wraps around. (A free entry seems to contain address 0.)
+        if address.wrapping_sub(start) <= end.wrapping_sub(start) { self.value.load(Relaxed) } else { FREE }
+    }
+}
+
+impl Sorted for Entry {
+    type Item = Self;
+    const LEN: usize = 1;
+
+    fn of(entry: impl Fn() -> Self + Copy) -> Self {
+        entry()
+    }
+
+    #[inline(always)]
+    fn first(&self) -> &Self {
+        self
+    }
+
+    #[inline(always)]
+    fn last_at_most(&self, _: u64, _: impl Fn(&Self) -> u64 + Copy) -> &Self {
+        self
+    }
+
+    fn nth(&self, nth: usize) -> Option<&Self> {
+        (nth == 0).then_some(self)
+    }
+}
+
+/// Ranges in order of address.
+pub(crate) struct Leaf(Rows);
+
+impl Leaf {
+    fn new() -> Self {
+        Self(Rows::of(Entry::new))
+    }
+
+    /// The first row.
+    #[inline(always)]
+    fn row(&self) -> &Row {
+        #[cfg(not(eeh_loom))]
+        let [[[row, _], _], _] = &self.0;
+        #[cfg(eeh_loom)]
+        let [row, _] = &self.0;
+        row
+    }
+
+    /// Where the leaf's first range starts: above all addresses when it is free.
+    #[inline(always)]
+    fn start(&self) -> u64 {
+        start(self.0.first())
+    }
+}
+
+#[inline(always)]
+fn start(entry: &Entry) -> u64 {
+    entry.start.load(Relaxed)
 }
 
 /// The place of the copy's range number `nth`.
-fn entry(copy: &[Leaf], nth: usize) -> Option<Entry<'_>> {
-    copy.get(nth.checked_div(LEAF)?)?.entry(nth.checked_rem(LEAF)?)
+fn entry(copy: &[Leaf], nth: usize) -> Option<&Entry> {
+    copy.get(nth.checked_div(LEAF)?)?.0.nth(nth.checked_rem(LEAF)?)
 }
 
 /// The ranges of a copy, in order.
@@ -147,12 +172,11 @@ const ONE_LEAF: u64 = 1 << USED_SHIFT;
 /// Of a sequence: one update.
 const UPDATE: u64 = 1 << 7;
 
-/// The value of the range that contains `address`, in a copy that uses more than one leaf.
-#[inline(always)]
-fn find_in_many(leaves: &[Leaf], sequence: u64, address: u64) -> Option<u64> {
-    let log = u32::try_from((sequence & USED_MASK) >> USED_SHIFT).ok()?.checked_sub(1)?;
-    let leaves = leaves.get(..1_usize.checked_shl(log)?)?;
-    leaves.get(last_at_most(leaves, address, Leaf::first))?.find(address)
+/// The leaves that are used, or some of them: a power of two.
+#[inline]
+fn used_leaves(leaves: &[Leaf], sequence: u64) -> &[Leaf] {
+    let log = u32::try_from((sequence & USED_MASK) >> USED_SHIFT).unwrap_or(0).saturating_sub(1);
+    leaves.get(..1_usize.checked_shl(log).unwrap_or(0)).unwrap_or(leaves)
 }
 
 /// The sequence after `now`, with the other copy, of `ranges` ranges.
@@ -205,25 +229,53 @@ impl<E: Env> Latch<E> {
 
     /// The value of the range that contains `address`.
     ///
+    /// Compiled where it is called, but for what is rare.
+    ///
     /// # Context
     ///
     /// Any, including an interrupt of the writer.
     #[inline(always)]
     pub(crate) fn find(&self, address: u64) -> Option<u64> {
+        let value = self.find_in_first(address).unwrap_or_else(|| self.find_in_all(address));
+        (value != FREE).then_some(value)
+    }
+
+    /// The same, [`FREE`] when there is none; `None` of what is rare: many leaves, or an update.
+    #[inline(always)]
+    fn find_in_first(&self, address: u64) -> Option<u64> {
+        let before = self.sequence.load(Acquire);
+        let used = before & USED_MASK;
+        let first = self.copy(before).first().filter(|_| used <= ONE_LEAF)?;
+        let entry = if used == ONE_ROW {
+            first.row().last_at_most(address, start)
+        } else {
+            first.0.last_at_most(address, start)
+        };
+        self.settle(before, entry, address)
+    }
+
+    /// The same, of all that is used.
+    #[cold]
+    #[inline(never)]
+    fn find_in_all(&self, address: u64) -> u64 {
         loop {
             let before = self.sequence.load(Acquire);
-            let leaves = self.copy(before);
-            let found = match before & USED_MASK {
-                ONE_ROW => leaves.first()?.find_in(0, address),
-                ONE_LEAF => leaves.first()?.find(address),
-                _ => find_in_many(leaves, before, address),
-            };
-            mutant!(eeh_mutant = "map_reader_has_no_fence", acquire_fence(), ());
-            let same = self.sequence.load(Relaxed) == before;
-            if mutant!(eeh_mutant = "map_reader_looks_once", same, true) {
+            let leaves = used_leaves(self.copy(before), before);
+            let Some(leaf) = leaves.get(last_at_most(leaves, address, Leaf::start)) else { return FREE };
+            if let Some(found) = self.settle(before, leaf.0.last_at_most(address, start), address) {
                 return found;
             }
         }
+    }
+
+    /// What `entry` says of `address`, [`FREE`] when that is not in it; `None` when the copy that it is in
+    /// may have been written meanwhile.
+    #[inline(always)]
+    fn settle(&self, before: u64, entry: &Entry, address: u64) -> Option<u64> {
+        let value = entry.value_at(address);
+        mutant!(eeh_mutant = "map_reader_has_no_fence", acquire_fence(), ());
+        let same = self.sequence.load(Relaxed) == before;
+        mutant!(eeh_mutant = "map_reader_looks_once", same, true).then_some(value)
     }
 
     /// The ranges in order of address. Only for the writer: nobody writes meanwhile.
@@ -267,18 +319,9 @@ impl<E: Env> Latch<E> {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy(&self, sequence: u64) -> &[Leaf] {
-        let [even, odd] = &self.storage.copies;
-        if sequence & 1 == 0 { even } else { odd }
-    }
-}
-
-impl Leaf {
-    /// Where the leaf's first range starts: above all addresses when it is free.
-    #[inline]
-    fn first(&self) -> u64 {
-        let [[first, ..], ..] = &self.starts;
-        first.load(Relaxed)
+        let nth = usize::from(sequence & 1 != 0);
+        self.storage.copies.get(nth).map_or(&[], |copy| copy)
     }
 }

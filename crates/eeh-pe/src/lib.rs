@@ -102,7 +102,7 @@ pub use refs::{DeviceRef, PeRef};
 pub use registry::Registry;
 pub use remove::RemovedDevice;
 pub use request::{RequestError, RequestId, RequestState};
-pub use stats::{Counter, CpuStats, RUNAWAY_READS, Stats};
+pub use stats::{Counter, CpuStats, PeKey, RUNAWAY_READS, Stats};
 pub use storage::{RegistryLimits, RegistryStorage, TreeStorage};
 pub use time::Time;
 pub use tree::Tree;

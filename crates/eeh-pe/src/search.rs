@@ -21,32 +21,96 @@ pub(crate) fn last_at_most<T>(table: &[T], wanted: u64, key: impl Fn(&T) -> u64)
     at
 }
 
-/// The same in a table of at most 8 entries, written out: a compiler that looks at size would not.
-#[inline]
-pub(crate) fn last_in_row<T, const N: usize>(row: &[T; N], wanted: u64, key: impl Fn(&T) -> u64) -> usize {
-    const { assert!(N.is_power_of_two() && N <= 8) };
-    let step = |at: usize, step: usize| {
-        let next = at | step;
-        match row.get(next) {
-            Some(entry) if step < N => core::hint::select_unpredictable(key(entry) <= wanted, next, at),
-            Some(_) | None => at,
+/// A sorted table as a pair of halves, each of which is a table again or one entry.
+///
+/// The halves are chosen by reference, so a step costs one load and one comparison, and what was found
+/// needs no look-up. They are written out: a compiler that looks at size would not.
+pub(crate) trait Sorted {
+    /// An entry.
+    type Item;
+    /// Entries.
+    const LEN: usize;
+
+    /// A table of what `entry` makes.
+    fn of(entry: impl Fn() -> Self::Item + Copy) -> Self;
+
+    /// The first entry.
+    fn first(&self) -> &Self::Item;
+
+    /// The last entry whose key is at most `wanted`; the first one when there is none.
+    ///
+    /// In a table that is being written the answer may be nonsense, but it is an entry of the table.
+    fn last_at_most(&self, wanted: u64, key: impl Fn(&Self::Item) -> u64 + Copy) -> &Self::Item;
+
+    /// The entry with this number.
+    fn nth(&self, nth: usize) -> Option<&Self::Item>;
+}
+
+impl<T: Sorted> Sorted for [T; 2] {
+    type Item = T::Item;
+    const LEN: usize = T::LEN.saturating_mul(2);
+
+    fn of(entry: impl Fn() -> T::Item + Copy) -> Self {
+        [T::of(entry), T::of(entry)]
+    }
+
+    #[inline(always)]
+    fn first(&self) -> &T::Item {
+        let [low, _] = self;
+        low.first()
+    }
+
+    #[inline(always)]
+    fn last_at_most(&self, wanted: u64, key: impl Fn(&T::Item) -> u64 + Copy) -> &T::Item {
+        let [low, high] = self;
+        let half = core::hint::select_unpredictable(key(high.first()) <= wanted, high, low);
+        half.last_at_most(wanted, key)
+    }
+
+    fn nth(&self, nth: usize) -> Option<&T::Item> {
+        let [low, high] = self;
+        match nth.checked_sub(T::LEN) {
+            None => low.nth(nth),
+            Some(nth) => high.nth(nth),
         }
-    };
-    step(step(step(0, 4), 2), 1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{last_at_most, last_in_row};
+    use super::{Sorted, last_at_most};
+
+    impl Sorted for u64 {
+        type Item = Self;
+        const LEN: usize = 1;
+
+        fn of(entry: impl Fn() -> Self + Copy) -> Self {
+            entry()
+        }
+
+        fn first(&self) -> &Self {
+            self
+        }
+
+        fn last_at_most(&self, _: u64, _: impl Fn(&Self) -> u64 + Copy) -> &Self {
+            self
+        }
+
+        fn nth(&self, nth: usize) -> Option<&Self> {
+            (nth == 0).then_some(self)
+        }
+    }
 
     #[test]
-    fn a_row_is_searched_as_any_table() {
-        let row: [u64; 8] = core::array::from_fn(|n| 10 * u64::try_from(n).unwrap_or(0) + 7);
-        let two = [7, 17];
+    fn pairs_of_pairs_are_searched_as_any_table() {
+        let pairs = [[[7, 17], [27, 37]], [[47, 57], [67, 77]]];
+        let table: [u64; 8] = core::array::from_fn(|n| *pairs.nth(n).expect("8 entries"));
+        assert_eq!(table, [7, 17, 27, 37, 47, 57, 67, 77]);
+        assert_eq!(pairs.nth(8), None);
+        assert_eq!(pairs.first(), &7);
         for wanted in 0..100 {
-            assert_eq!(last_in_row(&row, wanted, |key| *key), last_at_most(&row, wanted, |key| *key));
-            assert_eq!(last_in_row(&two, wanted, |key| *key), last_at_most(&two, wanted, |key| *key));
-            assert_eq!(last_in_row(&[7], wanted, |key| *key), 0);
+            let place = last_at_most(&table, wanted, |key| *key);
+            assert_eq!(*pairs.last_at_most(wanted, |key| *key), table[place], "{wanted}");
         }
     }
 

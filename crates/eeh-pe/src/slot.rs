@@ -96,7 +96,7 @@ impl Slot {
     /// after its occupant was born; and who sees a later one's finds the word moved on, looking at
     /// it after.
     #[inline]
-    fn read_as<R>(&self, name: Name, read: impl FnOnce() -> R) -> Option<(Snapshot, R)> {
+    pub(crate) fn read_as<R>(&self, name: Name, read: impl FnOnce() -> R) -> Option<(Snapshot, R)> {
         let (read, word) = mutant!(
             eeh_mutant = "peek_looks_before",
             {

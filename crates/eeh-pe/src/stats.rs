@@ -3,6 +3,7 @@
 
 use crate::env::Env;
 use crate::id::PeId;
+use crate::name::Name;
 use crate::sync::{AtomicU64, Relaxed};
 
 /// Reads of an isolated PE, in a row on one CPU, that make a driver a runaway.
@@ -27,10 +28,25 @@ impl Apart {
 /// No PE's name.
 const NOBODY: u64 = u64::MAX;
 
-/// A PE's name among those of all trees: the tree's slot sits where a name has nothing.
-#[inline]
-fn name_of(pe: PeId) -> u64 {
-    pe.name.bits() | (u64::from(pe.tree.slot()) << 16)
+/// A PE's name among those of all trees: what counters know it by.
+///
+/// As a [`SlotName`](crate::SlotName) it names one occupant of a slot for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeKey(u64);
+
+impl PeKey {
+    /// The tree's slot sits where a name has nothing.
+    #[inline]
+    pub(crate) fn new(place: u16, name: Name) -> Self {
+        Self(name.bits() | (u64::from(place) << 16))
+    }
+}
+
+impl From<PeId> for PeKey {
+    #[inline]
+    fn from(pe: PeId) -> Self {
+        Self::new(pe.tree.slot(), pe.name)
+    }
 }
 
 macro_rules! counters {
@@ -153,14 +169,9 @@ impl<E: Env> Stats<E> {
     /// # Context
     ///
     /// Any, NMI included. An interrupt that counts in between may cost a count.
-    pub fn count_false_positive(&self, pe: PeId) {
-        let here = self.here();
-        here.count(Counter::FalsePositives);
-        let Some(apart) = here.apart(pe) else { return };
-        let name = name_of(pe);
-        let before = if apart.pe.load(Relaxed) == name { apart.count.load(Relaxed) } else { 0 };
-        apart.pe.store(name, Relaxed);
-        apart.count.store(before.saturating_add(1), Relaxed);
+    #[inline]
+    pub fn count_false_positive(&self, pe: impl Into<PeKey>) {
+        self.here().count_false_positive(pe.into());
     }
 
     /// The checks of `pe` that were not frozen: all of them, unless many PEs are polled in vain at a time.
@@ -171,9 +182,9 @@ impl<E: Env> Stats<E> {
     /// Any.
     #[must_use]
     pub fn false_positives(&self, pe: PeId) -> u64 {
-        let name = name_of(pe);
-        let places = self.all().filter_map(|cpu| cpu.apart(pe));
-        let of_pe = places.filter(|apart| apart.pe.load(Relaxed) == name);
+        let key = PeKey::from(pe);
+        let places = self.all().filter_map(|cpu| cpu.apart(key));
+        let of_pe = places.filter(|apart| apart.pe.load(Relaxed) == key.0);
         of_pe.fold(0, |sum, apart| sum.saturating_add(apart.count.load(Relaxed)))
     }
 
@@ -225,10 +236,10 @@ impl CpuStats {
     /// Any, NMI included. An interrupt that counts in between may cost a count, no more.
     #[inline]
     #[must_use]
-    pub fn count_isolated_read(&self, pe: PeId) -> bool {
-        let name = name_of(pe);
-        if self.runaway_pe.load(Relaxed) != name {
-            self.runaway_pe.store(name, Relaxed);
+    pub fn count_isolated_read(&self, pe: impl Into<PeKey>) -> bool {
+        let PeKey(key) = pe.into();
+        if self.runaway_pe.load(Relaxed) != key {
+            self.runaway_pe.store(key, Relaxed);
             self.runaway_reads.store(1, Relaxed);
             return false;
         }
@@ -237,8 +248,21 @@ impl CpuStats {
         reads == RUNAWAY_READS
     }
 
+    /// Counts a check of `pe` that was not frozen: see [`Stats::count_false_positive`].
+    #[inline]
+    fn count_false_positive(&self, pe: PeKey) {
+        self.count(Counter::FalsePositives);
+        let Some(apart) = self.apart(pe) else { return };
+        let before = if apart.pe.load(Relaxed) == pe.0 { apart.count.load(Relaxed) } else { 0 };
+        apart.pe.store(pe.0, Relaxed);
+        apart.count.store(before.wrapping_add(1), Relaxed);
+    }
+
     /// The place of a PE among those that are counted apart.
-    fn apart(&self, pe: PeId) -> Option<&Apart> {
-        self.apart.get(usize::from(pe.index() ^ pe.tree.slot()).checked_rem(APART)?)
+    #[inline]
+    fn apart(&self, PeKey(key): PeKey) -> Option<&Apart> {
+        // The PE's index, and the tree's place above it.
+        let [index, _, place, ..] = key.to_le_bytes();
+        self.apart.get(usize::from(index ^ place).checked_rem(APART)?)
     }
 }

@@ -71,7 +71,8 @@ fn a_glance_at_a_device_shows_its_own_pe() {
             let registry = Arc::clone(&registry);
             thread::spawn(move || {
                 if let Some(glance) = registry.glance(a.device) {
-                    assert_eq!(glance.pe, a.pe, "a look mixed two PEs");
+                    let seen = (glance.ids().1, glance.below_phb());
+                    assert_eq!(seen, (a.pe, Some(PeNumber(5))), "a look mixed two PEs");
                 }
             })
         };

@@ -28,7 +28,6 @@ enum Status {
 }
 
 impl Status {
-    #[inline]
     fn of_pe(self) -> FreezeState {
         match self {
             Self::Fenced => FreezeState::PhbFenced,
@@ -38,7 +37,6 @@ impl Status {
     }
 }
 
-#[inline]
 fn decode(code: i64, out: FreezeStatus) -> Result<Status, FirmwareError> {
     let call = name::FREEZE_STATUS;
     match code {
@@ -57,6 +55,13 @@ fn decode(code: i64, out: FreezeStatus) -> Result<Status, FirmwareError> {
         return Err(FirmwareError::Garbage { call, code: i64::from(out.freeze_state) });
     }
     Ok(Status::Stopped(out.freeze_state))
+}
+
+/// What one call says of a PE by itself.
+#[cold]
+#[inline(never)]
+fn sort(code: i64, out: FreezeStatus) -> Result<FreezeState, FirmwareError> {
+    Ok(decode(code, out)?.of_pe())
 }
 
 /// The state of a compound PE of which one member says `a` and another `b`.
@@ -87,7 +92,6 @@ const fn freeze_state(stopped: u8) -> FreezeState {
 }
 
 impl<O: Opal, P: Phbs> PowerNv<O, P> {
-    #[inline]
     fn status(&self, phb: u64, pe: PeNumber) -> Result<Status, FirmwareError> {
         let mut out = FreezeStatus::default();
         let code = self.opal.pci_eeh_freeze_status(phb, u64::from(pe.0), &mut out);
@@ -95,6 +99,8 @@ impl<O: Opal, P: Phbs> PowerNv<O, P> {
     }
 
     /// C: `pnv_eeh_get_phb_state`
+    #[cold]
+    #[inline(never)]
     fn phb_state(&self, phb: u64) -> Result<FreezeState, FirmwareError> {
         Ok(match self.status(phb, PeNumber(0))? {
             Status::Fenced => FreezeState::PhbFenced,
@@ -105,16 +111,28 @@ impl<O: Opal, P: Phbs> PowerNv<O, P> {
     }
 
     /// C: `pnv_ioda_get_pe_state`
-    #[inline]
+    #[inline(always)]
     fn pe_state(&self, phb: u64, pe: PeNumber) -> Result<FreezeState, FirmwareError> {
         match self.phbs.standing(phb, pe) {
-            Standing::Outside => Ok(FreezeState::NotSupported),
-            Standing::Alone => Ok(self.status(phb, pe)?.of_pe()),
-            Standing::Compound => self.compound_state(phb, pe),
+            Standing::Alone => {
+                let mut out = FreezeStatus::default();
+                let code = self.opal.pci_eeh_freeze_status(phb, u64::from(pe.0), &mut out);
+                match (code, out.freeze_state, out.pci_error_type) {
+                    (rc::SUCCESS, stopped::NOT_FROZEN, error::NONE) => Ok(FreezeState::Active),
+                    _ => sort(code, out),
+                }
+            }
+            standing @ (Standing::Outside | Standing::Compound) => self.other_state(phb, pe, standing),
         }
     }
 
-    fn compound_state(&self, phb: u64, pe: PeNumber) -> Result<FreezeState, FirmwareError> {
+    /// The state of what is no PE by itself.
+    #[cold]
+    #[inline(never)]
+    fn other_state(&self, phb: u64, pe: PeNumber, standing: Standing) -> Result<FreezeState, FirmwareError> {
+        if standing == Standing::Outside {
+            return Ok(FreezeState::NotSupported);
+        }
         let mut merged = stopped::NOT_FROZEN;
         let mut busy = false;
         for member in self.members(phb, pe) {
@@ -143,12 +161,11 @@ impl<O: Opal, P: Phbs> PowerNv<O, P> {
 /// The PHB's own PE has no freeze of its own: its state is Active or PhbFenced, and freezing it is
 /// nothing. (C would freeze PE 0, which belongs to somebody else.)
 impl<O: Opal, P: Phbs> SlotState for PowerNv<O, P> {
-    #[inline]
-    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
-        if pe.kind.contains(PeType::PHB) {
-            self.phb_state(pe.phb.firmware)
-        } else {
-            self.pe_state(pe.phb.firmware, pe.number)
+    #[inline(always)]
+    fn state_at(&self, phb: u64, pe: Option<PeNumber>) -> Result<FreezeState, FirmwareError> {
+        match pe {
+            Some(pe) => self.pe_state(phb, pe),
+            None => self.phb_state(phb),
         }
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The back end, and what it needs of the firmware.
 
-use eeh_pe::PeType;
 use eeh_recovery::{FirmwareError, PeTarget};
 
 use crate::rtas::{Address, Rtas, Services};
@@ -67,8 +66,8 @@ impl<R: Rtas> PSeries<R> {
 }
 
 /// A PE as RTAS is told of it; `None` of a PHB's own.
-pub(crate) const fn address(pe: &PeTarget) -> Option<Address> {
-    if pe.kind.contains(PeType::PHB) { None } else { Some(Address::pe(pe.phb.firmware, pe.number)) }
+pub(crate) fn address(pe: &PeTarget) -> Option<Address> {
+    Some(Address::pe(pe.phb.firmware, pe.below_phb()?))
 }
 
 /// What a PHB's own PE answers where no answer would be true.

@@ -3,10 +3,11 @@
 
 use core::time::Duration;
 
+use eeh_pe::PeNumber;
 use eeh_recovery::{FirmwareError, FreezeState, PeTarget, SlotState};
 
 use crate::PSeries;
-use crate::pseries::{NO_PHB, address};
+use crate::pseries::NO_PHB;
 use crate::rtas::{Address, Rtas, SlotResetState};
 use crate::status::{LONGEST_BUSY, STATE, STATE2, Status};
 
@@ -70,8 +71,8 @@ impl<R: Rtas> PSeries<R> {
 }
 
 impl<R: Rtas> SlotState for PSeries<R> {
-    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
-        Ok(self.query(address(pe).ok_or(NO_PHB)?)?.0)
+    fn state_at(&self, phb: u64, pe: Option<PeNumber>) -> Result<FreezeState, FirmwareError> {
+        Ok(self.query(Address::pe(phb, pe.ok_or(NO_PHB)?))?.0)
     }
 
     /// Nothing: PAPR has no call for it. C: `EEH_OPT_FREEZE_PE` in `pseries_eeh_set_option`

@@ -12,7 +12,6 @@ use eeh_pe::{
 };
 
 use crate::observe::{DeviceEvent, Event, FirmwareEvent, Observer, Subject, What};
-use crate::targets::pe_target_of_view;
 use crate::{ChannelState, FirmwareError, FreezeState, PciCore, Platform, SlotState, Wake};
 
 /// Where a check is made.
@@ -117,12 +116,12 @@ pub fn dev_check_failure_named<P: Platform>(
     check(platform, registry, || registry.glance_named(name), 0, context)
 }
 
-/// Known freezes and gone devices are answered here, with few loads; the rest is out of line.
+/// Known freezes and gone devices are answered here, with few loads and no call; the rest is out of line.
 #[inline(always)]
-fn check<P: Platform>(
+fn check<'r, P: Platform>(
     platform: &P,
-    registry: &Registry<P::Env>,
-    glance: impl FnOnce() -> Option<Glance>,
+    registry: &'r Registry<P::Env>,
+    glance: impl FnOnce() -> Option<Glance<'r, P::Env>>,
     address: u64,
     context: impl FnOnce() -> Context,
 ) -> Check {
@@ -140,34 +139,38 @@ fn check<P: Platform>(
         return Check::Ignored;
     }
     if glance.flags.contains(PeFlags::ISOLATED) || glance.device.contains(DeviceFlags::PERM_FAILURE) {
-        if stats.count_isolated_read(glance.pe) && context() == Context::Normal {
-            return runaway(platform, registry, glance.id);
+        if stats.count_isolated_read(glance.key()) && context() == Context::Normal {
+            let one = glance;
+            return runaway(platform, registry, &one);
         }
         return Check::Known;
     }
     if context() == Context::Nmi {
         return Check::Healthy;
     }
-    ask(platform, registry, &glance, address)
+    // A copy, so that it is put together in memory here and nowhere before.
+    let one = glance;
+    ask(platform, registry, &one, address)
 }
 
 /// A PE that looks healthy: firmware decides. One call, which tells of a fenced PHB too.
 #[cfg_attr(CONFIG_EEH_RUST, optimize(speed))]
 #[inline(never)]
-fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, glance: &Glance, address: u64) -> Check {
-    let Some(pe) = registry.peek(glance.pe) else {
-        registry.stats().count(Counter::StaleHandles);
-        return Check::Unknown;
-    };
+fn ask<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    glance: &Glance<'_, P::Env>,
+    address: u64,
+) -> Check {
     // Before firmware is asked: a recovery that ends between its answer and our mark has dealt with
     // the freeze, and knows the report by its time.
-    let now = platform.now();
-    match platform.firmware().state(&pe_target_of_view(&pe)) {
+    let ticks = platform.ticks();
+    match platform.firmware().state_at(glance.firmware, glance.below_phb()) {
         Ok(FreezeState::Active) => {
-            registry.stats().count_false_positive(pe.id);
+            registry.stats().count_false_positive(glance.key());
             Check::Healthy
         }
-        state => doubt(platform, registry, (glance.id, &pe), state, Detection { at: now, address }),
+        state => doubt(platform, registry, glance, state, (ticks, address)),
     }
 }
 
@@ -177,10 +180,16 @@ fn ask<P: Platform>(platform: &P, registry: &Registry<P::Env>, glance: &Glance, 
 fn doubt<P: Platform>(
     platform: &P,
     registry: &Registry<P::Env>,
-    (device, pe): (DeviceId, &PeView),
+    glance: &Glance<'_, P::Env>,
     state: Result<FreezeState, FirmwareError>,
-    detection: Detection,
+    (ticks, address): (u64, u64),
 ) -> Check {
+    let (device, pe) = glance.ids();
+    let Some(pe) = registry.peek(pe) else {
+        registry.stats().count(Counter::StaleHandles);
+        return Check::Unknown;
+    };
+    let detection = Detection { at: platform.time_of(ticks), address };
     let nonsense = state.err();
     let isolated = match state {
         // What firmware says makes no sense: the worker asks again, with the PE safe meanwhile.
@@ -189,7 +198,7 @@ fn doubt<P: Platform>(
         }
         // Firmware that cannot tell has not told of a freeze.
         Err(_) | Ok(FreezeState::Active) => None,
-        Ok(FreezeState::PhbFenced) => Some((phb_of(registry, pe), FreezeState::PhbFenced)),
+        Ok(FreezeState::PhbFenced) => Some((phb_of(registry, &pe), FreezeState::PhbFenced)),
         // "Temporarily unavailable" and "not supported" are for the worker to sort out.
         Ok(
             state @ (FreezeState::MmioFrozen
@@ -213,7 +222,7 @@ fn doubt<P: Platform>(
             if let Some(error) = nonsense {
                 tell(Subject::Phb, What::Firmware(FirmwareEvent::CallFailed(error)));
             }
-            tell(subject_of(registry, device, pe), What::Detected(state));
+            tell(subject_of(registry, device, &pe), What::Detected(state));
             platform.wake().wake(frozen.tree());
             Check::Found
         }
@@ -258,9 +267,10 @@ pub(crate) fn phb_of<E: eeh_pe::Env>(registry: &Registry<E>, pe: &PeView) -> PeI
 /// A driver does nothing but read from a frozen device.
 #[cold]
 #[inline(never)]
-fn runaway<P: Platform>(platform: &P, registry: &Registry<P::Env>, device: DeviceId) -> Check {
+fn runaway<P: Platform>(platform: &P, registry: &Registry<P::Env>, glance: &Glance<'_, P::Env>) -> Check {
+    let (device, pe) = glance.ids();
     let Some(device) = registry.peek_device(device) else { return Check::Known };
-    let Some(pe) = registry.peek(device.pe) else { return Check::Known };
+    let Some(pe) = registry.peek(pe) else { return Check::Known };
     let what = What::Device(DeviceEvent::Runaway { reads: eeh_pe::RUNAWAY_READS });
     let subject = Subject::Device(device.bdf, pe.number);
     let event = Event { phb: pe.phb, recovery: None, subject, what };

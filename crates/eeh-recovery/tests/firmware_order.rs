@@ -15,7 +15,7 @@ use mockall::{Sequence, mock};
 mock! {
     Firmware {}
     impl SlotState for Firmware {
-        fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError>;
+        fn state_at(&self, phb: u64, pe: Option<PeNumber>) -> Result<FreezeState, FirmwareError>;
         fn freeze(&self, pe: &PeTarget) -> Result<(), FirmwareError>;
     }
     impl ConfigSpace for Firmware {
@@ -129,7 +129,7 @@ fn harmless(firmware: &mut MockFirmware) {
 #[test]
 fn a_check_of_a_healthy_pe_is_one_query_and_nothing_else() {
     let mut firmware = MockFirmware::new();
-    firmware.expect_state().times(1).returning(|_| Ok(FreezeState::Active));
+    firmware.expect_state_at().times(1).returning(|_, _| Ok(FreezeState::Active));
     let (rig, platform) = mocked(aware("nvme"), firmware);
     assert_eq!(check(&rig, &platform, Context::Normal), Check::Healthy);
 }
@@ -137,7 +137,7 @@ fn a_check_of_a_healthy_pe_is_one_query_and_nothing_else() {
 #[test]
 fn a_frozen_pe_is_asked_about_once_however_many_checks_there_are() {
     let mut firmware = MockFirmware::new();
-    firmware.expect_state().times(1).returning(|_| Ok(FreezeState::Frozen));
+    firmware.expect_state_at().times(1).returning(|_, _| Ok(FreezeState::Frozen));
     let (rig, platform) = mocked(aware("nvme"), firmware);
     for _ in 0..100 {
         assert!(check(&rig, &platform, Context::Normal).is_failure());
@@ -148,7 +148,7 @@ fn a_frozen_pe_is_asked_about_once_however_many_checks_there_are() {
 fn a_state_that_makes_no_sense_is_told_once_and_isolates_the_pe_until_firmware_is_asked_again() {
     let nonsense = FirmwareError::Garbage { call: "state", code: 1 << 31 };
     let mut firmware = MockFirmware::new();
-    firmware.expect_state().times(1).returning(move |_| Err(nonsense));
+    firmware.expect_state_at().times(1).returning(move |_, _| Err(nonsense));
     let (rig, platform) = mocked(aware("nvme"), firmware);
     for _ in 0..100 {
         assert!(check(&rig, &platform, Context::Normal).is_failure());
@@ -158,7 +158,7 @@ fn a_state_that_makes_no_sense_is_told_once_and_isolates_the_pe_until_firmware_i
     // Firmware that fails, as PAPR or OPAL let it, has not told of a freeze.
     let mut firmware = MockFirmware::new();
     let failed = FirmwareError::Failed { call: "state", code: -1 };
-    firmware.expect_state().times(3).returning(move |_| Err(failed));
+    firmware.expect_state_at().times(3).returning(move |_, _| Err(failed));
     let (rig, platform) = mocked(aware("nvme"), firmware);
     for _ in 0..3 {
         assert_eq!(check(&rig, &platform, Context::Normal), Check::Healthy);
@@ -176,7 +176,7 @@ fn error_data_are_fetched_before_anything_is_changed_and_the_freeze_is_cleared_l
     let mut firmware = MockFirmware::new();
     let mut order = Sequence::new();
     // Queries do no harm and may come at any time.
-    firmware.expect_state().returning(|_| Ok(FreezeState::Active)).times(3..);
+    firmware.expect_state_at().returning(|_, _| Ok(FreezeState::Active)).times(3..);
     harmless(&mut firmware);
     firmware.expect_capture().once().in_sequence(&mut order).returning(|_, _, _, _| Ok(16));
     // The log's, before the reset.
@@ -210,8 +210,11 @@ fn error_data_are_fetched_before_anything_is_changed_and_the_freeze_is_cleared_l
 fn a_recovery_without_reset_touches_no_reset_and_no_configuration_space() {
     let mut firmware = MockFirmware::new();
     let mut thawed = Sequence::new();
-    firmware.expect_state().withf(|pe| pe.number.0 == 0x1fe).returning(|_| Ok(FreezeState::Active));
-    firmware.expect_state().returning(|_| Ok(FreezeState::Frozen)).times(3);
+    firmware
+        .expect_state_at()
+        .withf(|_, pe| *pe == Some(PeNumber(0x1fe)))
+        .returning(|_, _| Ok(FreezeState::Active));
+    firmware.expect_state_at().returning(|_, _| Ok(FreezeState::Frozen)).times(3);
     harmless(&mut firmware);
     firmware.expect_capture().returning(|_, _, _, _| Ok(16));
     firmware.expect_begin_configure().return_const(());
@@ -219,10 +222,10 @@ fn a_recovery_without_reset_touches_no_reset_and_no_configuration_space() {
     let mmio = |_: &PeTarget, what: &Thaw| *what == Thaw::Mmio;
     let dma = |_: &PeTarget, what: &Thaw| *what == Thaw::Dma;
     firmware.expect_thaw().once().in_sequence(&mut thawed).withf(mmio).returning(|_, _| Ok(()));
-    firmware.expect_state().once().in_sequence(&mut thawed).returning(|_| Ok(FreezeState::DmaFrozen));
-    firmware.expect_state().once().in_sequence(&mut thawed).returning(|_| Ok(FreezeState::DmaFrozen));
+    firmware.expect_state_at().once().in_sequence(&mut thawed).returning(|_, _| Ok(FreezeState::DmaFrozen));
+    firmware.expect_state_at().once().in_sequence(&mut thawed).returning(|_, _| Ok(FreezeState::DmaFrozen));
     firmware.expect_thaw().once().in_sequence(&mut thawed).withf(dma).returning(|_, _| Ok(()));
-    firmware.expect_state().once().in_sequence(&mut thawed).returning(|_| Ok(FreezeState::Active));
+    firmware.expect_state_at().once().in_sequence(&mut thawed).returning(|_, _| Ok(FreezeState::Active));
     firmware.expect_freeze().never();
     firmware.expect_begin_reset().never();
     firmware.expect_write().never();
@@ -278,7 +281,7 @@ fn a_dead_phb_is_not_touched() {
 #[test]
 fn a_reset_in_progress_is_released_once_when_the_phb_goes_away() {
     let mut firmware = MockFirmware::new();
-    firmware.expect_state().returning(|_| Ok(FreezeState::Active));
+    firmware.expect_state_at().returning(|_, _| Ok(FreezeState::Active));
     harmless(&mut firmware);
     firmware.expect_capture().returning(|_, _, _, _| Ok(16));
     firmware.expect_begin_configure().return_const(());

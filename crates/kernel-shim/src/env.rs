@@ -40,3 +40,21 @@ impl Env for KernelEnv {
         usize::try_from(cpu).unwrap_or(0)
     }
 }
+
+/// Whether this CPU is in an NMI. C: `in_nmi`, without a call: each check asks.
+#[inline]
+pub(crate) fn in_nmi() -> bool {
+    let count: u64;
+    // SAFETY: as in `cpu`; the paca leads to the task that runs, whose count of contexts nobody else changes.
+    unsafe {
+        asm!(
+            "ld {count}, {task}(13)",
+            "lwz {count}, {at}({count})",
+            count = out(reg_nonzero) count,
+            task = const bindings::eeh_layout_EEH_AT_paca_struct_current,
+            at = const bindings::eeh_layout_EEH_AT_task_struct_preempt_count,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    count & u64::from(bindings::eeh_layout_EEH_NMI_MASK) != 0
+}

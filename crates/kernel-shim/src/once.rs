@@ -4,9 +4,9 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use eeh_pe::SetOnce;
+use eeh_pe::sync::{Acquire, AtomicU32, Relaxed, Release};
 
 const EMPTY: u32 = 0;
 const BEING_FILLED: u32 = 1;
@@ -41,7 +41,7 @@ impl<T> Once<T> {
     /// Any, NMI included.
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
-        if self.state.load(Ordering::Acquire) != FULL {
+        if self.state.load(Acquire) != FULL {
             return None;
         }
         // SAFETY: it is full, so nobody writes it while `self` is borrowed.
@@ -52,20 +52,20 @@ impl<T> Once<T> {
 
     /// Fills the cell; gives `value` back when it is full, or somebody is filling it.
     pub(crate) fn set(&self, value: T) -> Result<(), T> {
-        let mine = self.state.compare_exchange(EMPTY, BEING_FILLED, Ordering::Relaxed, Ordering::Relaxed);
+        let mine = self.state.cmpxchg(EMPTY, BEING_FILLED, Relaxed);
         if mine.is_err() {
             return Err(value);
         }
         // SAFETY: nobody else gets past the exchange above, and nobody reads before it is full.
         unsafe { (*self.value.get()).write(value) };
-        self.state.store(FULL, Ordering::Release);
+        self.state.store(FULL, Release);
         Ok(())
     }
 }
 
 impl<T> Drop for Once<T> {
     fn drop(&mut self) {
-        if *self.state.get_mut() == FULL {
+        if self.state.load(Relaxed) == FULL {
             // SAFETY: it is full, and nobody reads it any more.
             unsafe { self.value.get_mut().assume_init_drop() };
         }

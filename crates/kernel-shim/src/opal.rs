@@ -21,6 +21,7 @@ fn has(token: u32) -> bool {
 }
 
 impl Opal for KernelOpal {
+    #[inline(always)]
     fn pci_eeh_freeze_status(&self, phb: u64, pe: u64, out: &mut FreezeStatus) -> i64 {
         let mut state = 0;
         let mut error = 0;

@@ -21,10 +21,10 @@ const SLAVE: usize = 1 << 4;
 struct Entry {
     id: u64,
     facts: PhbFacts,
-    phb: ptr::NonNull<bindings::pnv_phb>,
+    pes: ptr::NonNull<bindings::pnv_ioda_pe>,
 }
 
-// SAFETY: a `pnv_phb` is never freed, and is shared between CPUs by design.
+// SAFETY: the PEs of a `pnv_phb` are never freed, and are shared between CPUs by design.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
@@ -39,7 +39,17 @@ fn places(id: u64) -> impl Iterator<Item = &'static Once<Entry>> {
     from.iter().chain(before)
 }
 
+/// Most PHBs are where their id says.
+#[inline(always)]
 fn entry(id: u64) -> Option<&'static Entry> {
+    let first = usize::try_from(id).unwrap_or(0) % MAX_PHBS;
+    let first = TABLE.get(first).and_then(Once::get).filter(|entry| entry.id == id);
+    first.or_else(|| elsewhere(id))
+}
+
+#[cold]
+#[inline(never)]
+fn elsewhere(id: u64) -> Option<&'static Entry> {
     places(id).map_while(Once::get).find(|entry| entry.id == id)
 }
 
@@ -54,9 +64,9 @@ fn entry(id: u64) -> Option<&'static Entry> {
 /// Boot.
 pub(crate) unsafe fn learn(phb: ptr::NonNull<bindings::pnv_phb>) -> bool {
     // SAFETY: the caller's promise; nobody changes these fields any more.
-    let (id, hub, size, pes, model) = unsafe {
+    let (id, hub, size, count, pes, model) = unsafe {
         let phb = phb.as_ref();
-        (phb.opal_id, phb.hub_id, phb.diag_data_size, phb.ioda.total_pe_num, phb.model)
+        (phb.opal_id, phb.hub_id, phb.diag_data_size, phb.ioda.total_pe_num, phb.ioda.pe_array, phb.model)
     };
     let model = match model {
         bindings::pnv_phb_model_PNV_PHB_MODEL_P7IOC => PhbModel::P7ioc,
@@ -64,7 +74,8 @@ pub(crate) unsafe fn learn(phb: ptr::NonNull<bindings::pnv_phb>) -> bool {
         _ => PhbModel::Phb4,
     };
     let diag_size = usize::try_from(size).unwrap_or(PhbFacts::DEFAULT_DIAG_SIZE);
-    let new = Entry { id, facts: PhbFacts { model, hub, diag_size, pe_count: pes }, phb };
+    let Some(pes) = ptr::NonNull::new(pes) else { return false };
+    let new = Entry { id, facts: PhbFacts { model, hub, diag_size, pe_count: count }, pes };
     for place in places(id) {
         match place.get() {
             Some(old) if old.id == id => return true,
@@ -78,13 +89,16 @@ pub(crate) unsafe fn learn(phb: ptr::NonNull<bindings::pnv_phb>) -> bool {
 
 impl Entry {
     /// Linux's description of a PE.
+    #[inline(always)]
     fn pe(&self, number: PeNumber) -> Option<&'static bindings::pnv_ioda_pe> {
         if number.0 >= self.facts.pe_count {
             return None;
         }
-        // SAFETY: the PHB lives for ever, with `total_pe_num` PEs. They are read as C reads them: without a
-        // lock, words that change only when a bus is set up. (Their size is C's: see `layout`.)
-        unsafe { bindings::eeh_glue_pe(self.phb.as_ptr(), number.0).as_ref() }
+        let at = usize::try_from(number.0).ok()? * bindings::eeh_layout_EEH_SIZE_pnv_ioda_pe as usize;
+        // SAFETY: the PHB lives for ever, with an array of `total_pe_num` PEs. They are read as C reads
+        // them: without a lock, words that change only when a bus is set up. (Their size is C's: see
+        // `layout`.)
+        Some(unsafe { self.pes.byte_add(at).as_ref() })
     }
 }
 
@@ -107,7 +121,7 @@ impl Phbs for KernelPhbs {
             .map_or(pe, |master| PeNumber(master.pe_number))
     }
 
-    #[inline]
+    #[inline(always)]
     fn standing(&self, phb: u64, pe: PeNumber) -> Standing {
         let Some(entry) = entry(phb) else { return Standing::Alone };
         match entry.pe(pe) {

@@ -24,6 +24,7 @@ impl Platform for KernelPlatform {
     type Wake = KernelWake;
     type Observer = KernelObserver;
 
+    #[inline]
     fn firmware(&self) -> &Firmware {
         &self.firmware
     }
@@ -42,10 +43,18 @@ impl Platform for KernelPlatform {
     fn params(&self) -> Params {
         params::current()
     }
+    #[inline]
     fn enabled(&self) -> bool {
         state::enabled()
     }
     fn now(&self) -> Time {
         time::now()
+    }
+    #[inline]
+    fn ticks(&self) -> u64 {
+        time::ticks()
+    }
+    fn time_of(&self, ticks: u64) -> Time {
+        time::of(ticks)
     }
 }

@@ -1,20 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The clock, and waiting for it.
 
+use core::arch::asm;
 use core::ptr;
 
 use eeh_pe::Time;
 
 use crate::bindings;
 
-/// The present, by CLOCK_MONOTONIC.
+/// The present, by the clock of the kernel's log.
+///
+/// It is the timebase since boot, in nanoseconds. On POWER all CPUs have the timebase in step and nobody
+/// adjusts it: what is read later, anywhere, is not less. (CLOCK_MONOTONIC is the same timebase, bent as NTP
+/// asks.)
 ///
 /// # Context
 ///
 /// Any, NMI included.
 pub(crate) fn now() -> Time {
-    // SAFETY: reads the clock, in any context.
-    Time::from_nanos(unsafe { bindings::ktime_get_mono_fast_ns() })
+    // SAFETY: reads the timebase, in any context.
+    Time::from_nanos(unsafe { bindings::sched_clock() })
+}
+
+/// The timebase, which a check reads and hardly ever looks at. C: `get_tb`
+///
+/// # Context
+///
+/// Any, NMI included.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    let ticks: u64;
+    // SAFETY: reads a register, in any context. Not `pure`: it is read where it stands.
+    unsafe { asm!("mftb {}", out(reg) ticks, options(nostack, preserves_flags)) };
+    ticks
+}
+
+/// When the timebase was so much: not before that moment, and at most the clock's grain after it.
+///
+/// # Context
+///
+/// Any, NMI included.
+pub(crate) fn of(ticks: u64) -> Time {
+    let (now, past) = (now(), self::ticks().wrapping_sub(ticks));
+    // SAFETY: arithmetic.
+    let past = unsafe { bindings::tb_to_ns(past) };
+    Time::from_nanos(now.as_nanos().saturating_sub(past))
 }
 
 /// How late a wait for a time may end: timers that are due together fire together.
@@ -39,13 +69,14 @@ impl Nap {
         Self(())
     }
 
-    /// Waits, if nobody has woken this thread since [`Nap::new`]; `None` waits for that only.
+    /// Waits, if nobody has woken this thread since [`Nap::new`]; `None` waits for that only. Timers run
+    /// by another clock, so it may be some ppm early: whoever waits looks again.
     pub(crate) fn until(self, at: Option<Time>) {
-        let mut expires = at.map(|at| i64::try_from(at.as_nanos()).unwrap_or(i64::MAX));
-        let expires = expires.as_mut().map_or(ptr::null_mut(), |at| ptr::from_mut(at));
-        let mode = bindings::hrtimer_mode_HRTIMER_MODE_ABS;
-        // SAFETY: `expires` is null or lives until the call returns; the thread may sleep here.
-        unsafe { bindings::schedule_hrtimeout_range(expires, SLACK_NS, mode) };
+        let mut left = at.map(|at| i64::try_from(at.since(now()).as_nanos()).unwrap_or(i64::MAX));
+        let left = left.as_mut().map_or(ptr::null_mut(), |left| ptr::from_mut(left));
+        let mode = bindings::hrtimer_mode_HRTIMER_MODE_REL;
+        // SAFETY: `left` is null or lives until the call returns; the thread may sleep here.
+        unsafe { bindings::schedule_hrtimeout_range(left, SLACK_NS, mode) };
     }
 }
 

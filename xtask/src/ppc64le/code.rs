@@ -93,12 +93,11 @@ impl Function {
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Order {
     pub(super) exchanges: usize,
-    /// Loads that everything later waits for.
+    /// Loads, or all loads so far, that everything later waits for: barriers that belong to neither store nor
+    /// exchange, and `isync`.
     pub(super) acquires: usize,
     /// Stores that wait for everything earlier.
     pub(super) releases: usize,
-    /// Barriers that belong to neither store nor exchange.
-    pub(super) fences: usize,
 }
 
 /// The functions of an object file, by name.
@@ -143,7 +142,7 @@ impl Code {
             order.releases += function.pairs(Op::Barrier, |then| then == Op::Store);
             let barriers = function.ops.iter().filter(|op| **op == Op::Barrier).count();
             let of_stores = function.pairs(Op::Barrier, |then| then == Op::Store);
-            order.fences += barriers.saturating_sub(of_stores + 2 * exchanges);
+            order.acquires += barriers.saturating_sub(of_stores + 2 * exchanges);
             open.extend(function.calls.iter().filter_map(|name| self.0.get(name)));
         }
         Ok(order)

@@ -41,6 +41,9 @@ pub struct Full;
 pub trait LoadOrdering {
     #[doc(hidden)]
     const ORDER: imp::Ordering;
+    /// Whether a fence behind the load makes its order.
+    #[doc(hidden)]
+    const FENCED: bool;
 }
 /// An ordering that stores can have.
 pub trait StoreOrdering {
@@ -55,9 +58,12 @@ pub trait UpdateOrdering {
 
 impl LoadOrdering for Relaxed {
     const ORDER: imp::Ordering = imp::Ordering::Relaxed;
+    const FENCED: bool = false;
 }
+/// On POWER a fence, which orders no less, and is one instruction where the load's own order is three.
 impl LoadOrdering for Acquire {
-    const ORDER: imp::Ordering = imp::Ordering::Acquire;
+    const ORDER: imp::Ordering = if Self::FENCED { imp::Ordering::Relaxed } else { imp::Ordering::Acquire };
+    const FENCED: bool = cfg!(all(target_arch = "powerpc64", not(eeh_loom)));
 }
 impl StoreOrdering for Relaxed {
     const ORDER: imp::Ordering = imp::Ordering::Relaxed;
@@ -103,7 +109,11 @@ macro_rules! atomic {
             #[inline]
             pub fn load<O: LoadOrdering>(&self, _: O) -> $int {
                 step();
-                self.0.load(O::ORDER)
+                let value = self.0.load(O::ORDER);
+                if O::FENCED {
+                    acquire_fence();
+                }
+                value
             }
 
             /// Writes `value`.

@@ -239,4 +239,13 @@ pub trait Platform: Sync {
     fn enabled(&self) -> bool;
     /// The clock, for what detection reports. Any context but NMI.
     fn now(&self) -> Time;
+    /// What the clock is made of, where reading that costs less: each check reads it, and hardly any has
+    /// something to report. Any context but NMI.
+    fn ticks(&self) -> u64 {
+        self.now().as_nanos()
+    }
+    /// When [`ticks`](Self::ticks) answered so: the present at that moment. Any context.
+    fn time_of(&self, ticks: u64) -> Time {
+        Time::from_nanos(ticks)
+    }
 }

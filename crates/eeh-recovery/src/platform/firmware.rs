@@ -14,12 +14,26 @@ use super::{
 ///
 /// Any but NMI: hard interrupt, interrupts off, under raw spinlocks. Never waits.
 pub trait SlotState {
+    /// The state of a PE, or of the PHB's own (`None`), by firmware's name of the PHB; one firmware
+    /// call.
+    ///
+    /// Each check asks, so it is compiled where it is called: what is not the way of a PE that works
+    /// belongs out of line.
+    ///
+    /// # Errors
+    ///
+    /// The firmware's own.
+    fn state_at(&self, phb: u64, pe: Option<PeNumber>) -> Result<FreezeState, FirmwareError>;
+
     /// The PE's state; one firmware call.
     ///
     /// # Errors
     ///
     /// The firmware's own.
-    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError>;
+    #[inline(never)]
+    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
+        self.state_at(pe.phb.firmware, pe.below_phb())
+    }
 
     /// Freezes the PE in hardware: MMIO and DMA.
     ///

@@ -54,9 +54,9 @@ macro_rules! either {
 }
 
 impl<N: SlotState, S: SlotState> SlotState for OneOf<N, S> {
-    #[inline]
-    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
-        either!(self, back => back.state(pe))
+    #[inline(always)]
+    fn state_at(&self, phb: u64, pe: Option<PeNumber>) -> Result<FreezeState, FirmwareError> {
+        either!(self, back => back.state_at(phb, pe))
     }
 
     fn freeze(&self, pe: &PeTarget) -> Result<(), FirmwareError> {

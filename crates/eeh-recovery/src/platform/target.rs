@@ -29,6 +29,14 @@ pub struct PeTarget {
     pub kind: PeType,
 }
 
+impl PeTarget {
+    /// Its number, unless it is a PHB's own PE.
+    #[must_use]
+    pub const fn below_phb(&self) -> Option<PeNumber> {
+        if self.kind.contains(PeType::PHB) { None } else { Some(self.number) }
+    }
+}
+
 /// A device as firmware is told of it: enough to reach its configuration space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeviceTarget {

@@ -92,16 +92,17 @@ impl World {
 }
 
 impl SlotState for World {
-    fn state(&self, pe: &PeTarget) -> Result<FreezeState, FirmwareError> {
+    fn state_at(&self, _: u64, pe: Option<PeNumber>) -> Result<FreezeState, FirmwareError> {
+        let number = pe.map_or(0, |pe| pe.0);
         let mut state = self.get();
-        state.calls.push(format!("state {:x}", pe.number.0));
+        state.calls.push(format!("state {number:x}"));
         if let Some(answer) = state.states.pop_front() {
             return Ok(answer);
         }
         if state.fenced {
             return Ok(FreezeState::PhbFenced);
         }
-        Ok(state.frozen.get(&pe.number.0).copied().unwrap_or(FreezeState::Active))
+        Ok(state.frozen.get(&number).copied().unwrap_or(FreezeState::Active))
     }
     fn freeze(&self, pe: &PeTarget) -> Result<(), FirmwareError> {
         self.call(format!("freeze {:x}", pe.number.0));

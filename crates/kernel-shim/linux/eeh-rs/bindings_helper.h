@@ -13,6 +13,7 @@
 #include <linux/pci_hotplug.h>
 #include <linux/proc_fs.h>
 #include <linux/reboot.h>
+#include <linux/sched/clock.h>
 #include <linux/seq_file.h>
 #include <linux/stacktrace.h>
 

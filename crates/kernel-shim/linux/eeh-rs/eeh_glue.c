@@ -98,11 +98,6 @@ void eeh_glue_mutex_lock(struct mutex *lock)
 	mutex_lock(lock);
 }
 
-bool eeh_glue_in_nmi(void)
-{
-	return in_nmi();
-}
-
 /* Not TASK_UNINTERRUPTIBLE: a thread that waits for work neither hangs nor loads the machine. */
 void eeh_glue_set_idle(void)
 {
@@ -183,11 +178,6 @@ unsigned long eeh_glue_io_offset(const struct pci_controller *hose)
 phys_addr_t eeh_glue_vmap_phys(unsigned long addr)
 {
 	return ppc_find_vmap_phys(addr);
-}
-
-struct pnv_ioda_pe *eeh_glue_pe(struct pnv_phb *phb, unsigned int number)
-{
-	return &phb->ioda.pe_array[number];
 }
 
 struct pnv_ioda_pe *eeh_glue_pe_master(const struct pnv_ioda_pe *pe)

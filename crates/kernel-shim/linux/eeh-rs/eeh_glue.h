@@ -28,7 +28,6 @@ void eeh_glue_raw_unlock(raw_spinlock_t *lock, unsigned long flags);
 void eeh_glue_mutex_lock(struct mutex *lock);
 
 /* Context */
-bool eeh_glue_in_nmi(void);
 
 /* Threads and devices */
 void eeh_glue_set_idle(void);
@@ -48,7 +47,6 @@ unsigned long eeh_glue_pa(const void *addr);
 int eeh_glue_rtas_token(int index);
 
 /* PowerNV's PEs */
-struct pnv_ioda_pe *eeh_glue_pe(struct pnv_phb *phb, unsigned int number);
 struct pnv_ioda_pe *eeh_glue_pe_master(const struct pnv_ioda_pe *pe);
 struct list_head *eeh_glue_pe_slaves(const struct pnv_ioda_pe *pe);
 struct pnv_ioda_pe *eeh_glue_pe_of_list(struct list_head *at);

@@ -5,6 +5,10 @@
 
 enum eeh_layout {
 	EEH_AT_paca_struct_paca_index = offsetof(struct paca_struct, paca_index),
+	EEH_AT_paca_struct_current = offsetof(struct paca_struct, __current),
+	EEH_AT_task_struct_preempt_count = offsetof(struct task_struct, thread_info.preempt_count),
+	EEH_NMI_MASK = NMI_MASK,
+	EEH_SIZE_pnv_ioda_pe = sizeof(struct pnv_ioda_pe),
 	EEH_AT_pci_dev_priv_flags = offsetof(struct pci_dev, priv_flags),
 	EEH_AT_pci_dev_error_state = offsetof(struct pci_dev, error_state),
 	EEH_AT_pci_dev_dev = offsetof(struct pci_dev, dev),

@@ -7,6 +7,7 @@ use kernel::ffi::{c_int, c_ulong, c_void};
 
 use super::like_c;
 use crate::bindings::{self, eeh_dev, eeh_pe};
+use crate::env::in_nmi;
 use crate::{registry, state, token};
 
 like_c!(
@@ -22,11 +23,9 @@ like_c!(
 
 /// Where this code runs: in an NMI, a crash or a debugger firmware refuses re-entry.
 fn context() -> Context {
-    // SAFETY: looks at this CPU's counts.
-    let nmi = unsafe { bindings::eeh_glue_in_nmi() };
     // SAFETY: a word that says whether a CPU is printing an oops or is in a debugger.
     let oops = unsafe { (&raw const bindings::oops_in_progress).read_volatile() };
-    if nmi || oops != 0 { Context::Nmi } else { Context::Normal }
+    if in_nmi() || oops != 0 { Context::Nmi } else { Context::Normal }
 }
 
 fn answer(check: Check) -> c_int {
@@ -45,9 +44,10 @@ fn answer(check: Check) -> c_int {
 #[unsafe(no_mangle)]
 #[optimize(speed)]
 unsafe extern "C" fn eeh_check_failure(token: *const c_void) -> c_int {
-    let Some(eeh) = state::eeh() else { return 0 };
+    // First, so that nothing must be kept over the call.
     // SAFETY: the caller's promise.
     let address = unsafe { bindings::eeh_glue_vmap_phys(token.addr() as c_ulong) };
+    let Some(eeh) = state::eeh() else { return 0 };
     answer(check_failure_in(&eeh.platform, &eeh.registry, address, context))
 }
 

@@ -10,7 +10,7 @@ mod relation;
 
 use crate::figures::thousands;
 use crate::report::Findings;
-use model::Op::{self, Isync, Lwsync, R, Rmw, W};
+use model::Op::{self, Lwsync, R, Rmw, W};
 
 /// Registers after an execution.
 type Outcome = fn(&[u8]) -> bool;
@@ -23,8 +23,8 @@ struct Shape {
 }
 
 /// Locations: `i`dentity, `w`ord, `h`ead of a stack, `l`ink, `r`ecord, `e`ntry and `s`equence of the map, a kept
-/// handle `k`. Registers 0 to 3. Loads with acquire have a branch and `isync` behind them, stores with release
-/// `lwsync` before them, exchanges both sides.
+/// handle `k`. Registers 0 to 3. Loads with acquire have `lwsync` behind them, stores with release before them,
+/// exchanges both sides.
 fn shapes() -> Vec<Shape> {
     let shape = |name, threads: &[&[Op]], never| Shape {
         name,
@@ -34,12 +34,12 @@ fn shapes() -> Vec<Shape> {
     vec![
         shape(
             "message passing: a birth",
-            &[&[W('i', 1), Lwsync, W('w', 1)], &[R('w', 0), Isync, R('i', 1)]],
+            &[&[W('i', 1), Lwsync, W('w', 1)], &[R('w', 0), Lwsync, R('i', 1)]],
             |r| r[0] == 1 && r[1] == 0,
         ),
         shape(
             "message passing: reuse",
-            &[&[W('w', 1), Lwsync, W('i', 1)], &[R('i', 0), Isync, R('w', 1)]],
+            &[&[W('w', 1), Lwsync, W('i', 1)], &[R('i', 0), Lwsync, R('w', 1)]],
             |r| r[0] == 1 && r[1] == 0,
         ),
         shape(
@@ -54,7 +54,7 @@ fn shapes() -> Vec<Shape> {
             "load buffering: a report is taken",
             &[
                 &[R('r', 0), R('l', 1), Lwsync, Rmw('w', 2, 1), Lwsync],
-                &[R('w', 3), Isync, Lwsync, Rmw('w', 4, 2), Lwsync, W('r', 1), W('l', 1)],
+                &[R('w', 3), Lwsync, Lwsync, Rmw('w', 4, 2), Lwsync, W('r', 1), W('l', 1)],
             ],
             |r| r[3] == 1 && r[4] == 1 && (r[0] == 1 || r[1] == 1),
         ),
@@ -62,7 +62,7 @@ fn shapes() -> Vec<Shape> {
             "load buffering: a slot is freed",
             &[
                 &[R('l', 0), Lwsync, W('w', 1)],
-                &[R('w', 1), Isync, Lwsync, Rmw('w', 2, 2), Lwsync, W('l', 1)],
+                &[R('w', 1), Lwsync, Lwsync, Rmw('w', 2, 2), Lwsync, W('l', 1)],
             ],
             |r| r[0] == 1 && r[1] == 1 && r[2] == 1,
         ),
@@ -73,14 +73,14 @@ fn shapes() -> Vec<Shape> {
         ),
         shape(
             "message passing: an entry of the map",
-            &[&[W('e', 1), Lwsync, W('s', 1)], &[R('s', 0), Isync, R('e', 1)]],
+            &[&[W('e', 1), Lwsync, W('s', 1)], &[R('s', 0), Lwsync, R('e', 1)]],
             |r| r[0] == 1 && r[1] == 0,
         ),
         shape(
             "message passing: the copy that is written next",
             &[
                 &[Lwsync, W('s', 1), Lwsync, W('e', 1), Lwsync, W('s', 2)],
-                &[R('s', 0), Isync, R('e', 1), Lwsync, R('s', 2)],
+                &[R('s', 0), Lwsync, R('e', 1), Lwsync, R('s', 2)],
             ],
             |r| r[0] == 0 && r[1] == 1 && r[2] == 0,
         ),
@@ -89,7 +89,7 @@ fn shapes() -> Vec<Shape> {
             &[
                 &[W('i', 1), Lwsync, W('w', 1)],
                 &[R('w', 0), Lwsync, W('k', 1)],
-                &[R('k', 1), Isync, R('i', 2)],
+                &[R('k', 1), Lwsync, R('i', 2)],
             ],
             |r| r[0] == 1 && r[1] == 1 && r[2] == 0,
         ),
