@@ -67,7 +67,7 @@ pub(super) fn rows(all: &Measured) -> Vec<Row> {
     for part in all.values() {
         let of = |variant: &str| part.get(variant).unwrap_or(&none);
         let mut names: Vec<&String> = Vec::new();
-        for entry in of("c").iter().chain(of("rust")) {
+        for entry in of("rust").iter().chain(of("c")) {
             if !names.contains(&&entry.what) {
                 names.push(&entry.what);
             }
