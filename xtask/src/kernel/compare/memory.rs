@@ -21,7 +21,8 @@ const LEFT: &str = "awk '
         if (part[1] == \"bytes_alloc\") bytes = part[2] } }
     / kmalloc: / { delete sizes[ptr]; if (site ~ SITES) { sizes[ptr] = bytes; sites[ptr] = site } }
     / kfree: / { delete sizes[ptr] }
-    END { for (ptr in sizes) print sites[ptr], sizes[ptr] }' /sys/kernel/tracing/trace";
+    END { for (ptr in sizes) print sites[ptr], sizes[ptr] }' /sys/kernel/tracing/trace; \
+    awk '$3 ~ SITES { print $3, $2 }' /proc/vmallocinfo";
 
 /// Boots, and adds up what is left.
 pub(super) fn measure(bench: &Bench) -> Fallible<Vec<Entry>> {
@@ -29,7 +30,8 @@ pub(super) fn measure(bench: &Bench) -> Fallible<Vec<Entry>> {
     // What describes a device in the device tree is allocated together with C's `eeh_dev`.
     let sites = match bench.variant {
         Variant::C => "^(eeh_|pnv_eeh_|pci_add_device_node_info)",
-        Variant::Rust => "(eeh_|kernel_shim|pci_add_device_node_info)",
+        // No other code of this kernel that allocates is Rust.
+        Variant::Rust => "(eeh_|kernel_shim|rust_helper_|alloc.*realloc|pci_add_device_node_info)",
     };
     let left = LEFT.replace("SITES", &format!("/{sites}/")).replace('\n', " ");
     let counted =

@@ -91,7 +91,7 @@ pub(super) fn judge(rows: &[Row], findings: &mut Findings) {
     for row in rows.iter().filter(|row| row.most.is_some()) {
         findings.check(row.reached(), || {
             let shown = row.rust.as_ref().map_or("not measured", |entry| &entry.shown);
-            format!("{}: {shown}, wanted at most {}", row.what, row.most.unwrap_or_default())
+            format!("{}: {shown}, wanted at most {}", row.what, short(row.most.unwrap_or_default()))
         });
     }
 }
