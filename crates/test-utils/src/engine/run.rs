@@ -198,8 +198,12 @@ impl<'a> Engine<'a> {
             Turn::At(at) => self.plan_turn(tree, at),
             Turn::WhenWoken => {}
             Turn::Never => {
-                self.workers.remove(&tree);
+                let left = self.workers.remove(&tree);
                 self.linux.mailboxes().close(tree);
+                if let Some(mut seat) = left {
+                    // What comes later is no call of its round.
+                    self.follow(&mut seat.seen, None);
+                }
             }
         }
         if let Some(mut seat) = self.workers.remove(&tree) {
@@ -207,6 +211,8 @@ impl<'a> Engine<'a> {
             self.follow(&mut seat.seen, recovering);
             self.workers.insert(tree, seat);
         }
+        // A busy turn has moved the clock; what is done in between is done now.
+        self.time.set(self.now);
         self.look_for_phases();
         self.look_for_moments();
     }

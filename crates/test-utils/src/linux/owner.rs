@@ -14,6 +14,7 @@ use eeh_recovery::{
 };
 
 use super::SimLinux;
+use super::device::SimDevice;
 
 /// How long a guest waits for its PE. C: `MAX_WAIT_FOR_RECOVERY`
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -160,7 +161,7 @@ impl SimLinux {
                     return Err(OwnerError::Gone);
                 }
                 let _quiet = self.quiet().of(pe);
-                self.reset_as_driver(id).await
+                self.reset_as_driver(id, &device).await
             }
             Wish::ResetAndRecover => {
                 let _quiet = self.quiet().of(pe);
@@ -199,12 +200,17 @@ impl SimLinux {
         }
     }
 
-    /// Asks until the host has time: who has asserted a reset must release it.
-    async fn insist<'a>(&'a self, ask: impl Fn() -> Request<'a, Self>) -> Result<(), OwnerError> {
+    /// Asks until the host has time: who has asserted a reset must release it. A driver that is wanted for
+    /// its removal does not: its recovery may wait for whoever removes it.
+    async fn insist<'a>(
+        &'a self,
+        wanted: impl Fn() -> bool,
+        ask: impl Fn() -> Request<'a, Self>,
+    ) -> Result<(), OwnerError> {
         let begun = self.now();
         loop {
             match self.ask(ask()).await {
-                Err(OwnerError::Busy) if self.now().since(begun) < PATIENCE => {
+                Err(OwnerError::Busy) if self.now().since(begun) < PATIENCE && !wanted() => {
                     self.pace().sleep(LOOKS).await;
                 }
                 answer => return answer,
@@ -227,7 +233,7 @@ impl SimLinux {
         }
         self.ask(Request::reset(self, self.registry(), pe, OwnerReset::Hot)).await?;
         self.pace().sleep(HOLDS).await;
-        self.insist(|| Request::reset(self, self.registry(), pe, OwnerReset::Deassert)).await?;
+        self.insist(|| false, || Request::reset(self, self.registry(), pe, OwnerReset::Deassert)).await?;
         self.pace().sleep(HOLDS).await;
         match owner_state(self, self.registry(), pe)? {
             OwnerState::Normal => Ok(()),
@@ -237,10 +243,11 @@ impl SimLinux {
         }
     }
 
-    async fn reset_as_driver(&self, device: DeviceId) -> Result<(), OwnerError> {
-        self.ask(Request::pcie_reset(self, self.registry(), device, PcieReset::Warm)).await?;
+    async fn reset_as_driver(&self, id: DeviceId, device: &SimDevice) -> Result<(), OwnerError> {
+        let release = || Request::pcie_reset(self, self.registry(), id, PcieReset::Deassert);
+        self.ask(Request::pcie_reset(self, self.registry(), id, PcieReset::Warm)).await?;
         self.pace().sleep(HOLDS).await;
-        self.insist(|| Request::pcie_reset(self, self.registry(), device, PcieReset::Deassert)).await?;
+        self.insist(|| device.work().is_awaited(), release).await?;
         self.pace().sleep(HOLDS).await;
         Ok(())
     }

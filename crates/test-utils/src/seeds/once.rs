@@ -113,13 +113,22 @@ pub(super) fn check(evidence: &Evidence<'_>, verdict: &mut Verdict) {
             ),
         }
     }
+    // What somebody stops within a span is reported once within it.
+    let mut spans: BTreeMap<Unit, Vec<(Time, Time)>> = BTreeMap::new();
+    let mut is_asked_for = |unit: Unit, at: Time| {
+        let of_unit = || unit.1.into_iter().flat_map(|pe| evidence.account.spans(unit.0, pe)).collect();
+        let left = spans.entry(unit).or_insert_with(of_unit);
+        let found = left.iter().position(|(from, to)| *from <= at && at <= *to);
+        found.map(|nth| left.swap_remove(nth)).is_some()
+    };
     for ((unit, froze), times) in reports {
         // It may freeze twice at one moment.
         let often = stopped(unit, froze).into_iter().filter(|at| *at == froze).count();
         let mut earlier: Option<Time> = None;
         for (nth, at) in times.into_iter().enumerate() {
-            let excused =
-                nth < often || earlier.is_none_or(|earlier| came(evidence, &causes, unit, earlier, at));
+            let excused = nth < often
+                || earlier.is_none_or(|earlier| came(evidence, &causes, unit, earlier, at))
+                || is_asked_for(unit, at);
             verdict.expect(Checker::Once, excused, || {
                 format!(
                     "PHB {:x} PE {:x?} froze at {froze:?} and is reported again at {at:?}",

@@ -2,7 +2,7 @@
 //! Who has what: ownership by a count of its own, and what is frozen in an owner's hands.
 
 use eeh_pe::{DeviceFlags, DeviceId, PeFlags, PeId, PeNumber, Time};
-use eeh_recovery::{OwnerReset, PcieReset, SetOption};
+use eeh_recovery::{OwnerError, OwnerReset, PcieReset, SetOption};
 
 use super::check::{Checker, Verdict};
 use super::plan::Plan;
@@ -35,6 +35,13 @@ const fn stops(wish: Wish) -> bool {
             | Wish::ResetAndRecover
             | Wish::Mark
     )
+}
+
+/// Whether it was begun, so that it may have stopped something: one that takes steps may have come as far
+/// as the first.
+fn has_stopped(grant: &Grant) -> bool {
+    let steps = matches!(grant.wish, Wish::Reset | Wish::Recover | Wish::ResetAndRecover);
+    stops(grant.wish) && (steps || matches!(grant.answer, Ok(()) | Err(OwnerError::Failed)))
 }
 
 impl Account {
@@ -86,11 +93,14 @@ impl Account {
 
     /// Whether somebody may have stopped a PE of a PHB in that time.
     pub(super) fn stops_within(&self, phb: u32, from: Time, to: Time) -> bool {
-        // One that takes steps may have come as far as the first.
-        let steps = |wish| matches!(wish, Wish::Reset | Wish::Recover | Wish::ResetAndRecover);
-        let done = |grant: &Grant| stops(grant.wish) && (grant.answer.is_ok() || steps(grant.wish));
         let meets = |grant: &Grant| grant.at > from && grant.from <= to;
-        self.grants.iter().any(|grant| grant.phb == phb && done(grant) && meets(grant))
+        self.grants.iter().any(|grant| grant.phb == phb && has_stopped(grant) && meets(grant))
+    }
+
+    /// Between when and when somebody has stopped a PE by EEH's number; at which moment, nobody knows.
+    pub(super) fn spans(&self, phb: u32, number: u32) -> impl Iterator<Item = (Time, Time)> {
+        let mine = self.grants.iter().filter(move |g| g.phb == phb && g.number == Some(PeNumber(number)));
+        mine.filter(|grant| has_stopped(grant)).map(|grant| (grant.from, grant.at))
     }
 
     /// How often a device is open.

@@ -56,6 +56,12 @@ impl SleepLock {
         free.then(|| LockGuard { lock: self })
     }
 
+    /// Whether somebody waits for it.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.with(|state| !state.waiting.is_empty())
+    }
+
     /// Whether somebody holds it.
     #[must_use]
     pub fn is_held(&self) -> bool {
