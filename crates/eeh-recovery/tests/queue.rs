@@ -315,6 +315,21 @@ fn a_detector_that_was_overtaken_by_a_recovery_causes_no_second_one() {
     rig.assert_healthy();
 }
 
+/// What a bigger reset put right while another PE was recovered: nobody is told of it, and it may be used.
+#[test]
+fn devices_of_a_freeze_that_is_over_when_its_report_is_taken_are_online_again() {
+    let mut rig = Rig::new(switch());
+    rig.freeze(0xfb);
+    let _ = rig.step();
+    rig.freeze(0xfa);
+    assert_eq!(*rig.dev(0x0400).channel.lock().unwrap(), ChannelState::Frozen);
+    rig.world.get().frozen.insert(0xfa, FreezeState::Active);
+    rig.run();
+    assert_eq!(recovered(&rig), [0xfb]);
+    assert_eq!(*rig.dev(0x0400).channel.lock().unwrap(), ChannelState::Normal);
+    rig.assert_healthy();
+}
+
 /// The count of the PE is full: its report cannot be taken, since the next one would have no reference.
 #[test]
 fn a_report_that_cannot_be_taken_yet_is_tried_again_without_spinning() {

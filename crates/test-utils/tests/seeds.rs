@@ -182,9 +182,21 @@ const REGRESSIONS: [(u64, &str); 6] = [
     ),
 ];
 
+/// The same, with all that [`Plan::asking`] draws.
+const REGRESSIONS_ASKING: [(u64, &str); 3] = [
+    (1405, "a PE that is given up hides the freeze of another from firmware's reports, for ever"),
+    (2498, "the same for one that a driver holds in reset"),
+    (7263, "devices stay offline whose freeze was over when its report was taken"),
+];
+
 #[test]
 fn seeds_that_failed_once_fail_no_more() {
     let fixtures = fixtures();
+    for (seed, what) in REGRESSIONS_ASKING {
+        if let Err(failure) = run_with(Plan::asking(seed, &fixtures), None) {
+            panic!("{what}:\n{failure}");
+        }
+    }
     for (seed, what) in REGRESSIONS {
         if let Err(failure) = run_with(Plan::powernv(seed, &fixtures), None) {
             panic!("{what}:\n{failure}");

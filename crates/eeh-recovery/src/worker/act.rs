@@ -2,8 +2,8 @@
 //! The machine's actions, as far as they are done at once.
 
 use eeh_pe::{
-    Bdf, DeviceFlags, DeviceHold, DeviceId, DeviceWalk, Env, Passed, PeFlags, PeNumber, PeType, PeView, Time,
-    Walk,
+    Bdf, DeviceFlags, DeviceHold, DeviceId, DeviceWalk, Env, Passed, PeFlags, PeHold, PeNumber, PeType,
+    PeView, Time, Walk,
 };
 
 use super::{Active, Worker};
@@ -67,9 +67,18 @@ impl<'r, P: Platform> Worker<'r, P> {
     pub(super) fn for_each(
         &self,
         active: &Active<'r, P>,
+        each: impl FnMut(&DeviceHold<'r, P::Env>, <P::Env as Env>::Device),
+    ) {
+        self.for_each_below(active.machine.root(), each);
+    }
+
+    /// The same for any PE.
+    pub(super) fn for_each_below(
+        &self,
+        root: &PeHold<'r, P::Env>,
         mut each: impl FnMut(&DeviceHold<'r, P::Env>, <P::Env as Env>::Device),
     ) {
-        let Some(root) = active.machine.root().try_clone() else { return };
+        let Some(root) = root.try_clone() else { return };
         for device in DeviceWalk::new(root) {
             if let Some(platform) = device.platform() {
                 each(&device, platform);

@@ -28,6 +28,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         }
         if self.came_late(&view, reported.detection.at) {
             self.tree.lock().clear_subtree(view.id, PeFlags::ISOLATED, Passed::Skip);
+            self.go_online(&reported.pe);
             registry.stats().count(Counter::Absorbed);
             return self.tell_absorbed(pe_target_of_view(&view), 1, now);
         }

@@ -160,7 +160,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
         }
         if done && !asked.ask.holds() {
-            self.go_online(active);
+            self.go_online(active.machine.root());
         }
         let answer = match outcome {
             Outcome::Recovered => Answer::Done,
@@ -171,12 +171,12 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.answer_request(pe, asked.id, answer);
     }
 
-    /// Who isolated the PE has taken its devices offline; now they may be used again.
-    fn go_online(&self, active: &Active<'r, P>) {
+    /// Who isolated the PE has taken its devices offline, and those below; now they may be used again.
+    pub(super) fn go_online(&self, root: &PeHold<'r, P::Env>) {
         let isolated =
             |pe| self.tree.registry().peek(pe).is_some_and(|pe| pe.flags.contains(PeFlags::ISOLATED));
         let core = self.platform.core();
-        self.for_each(active, |hold, device| {
+        self.for_each_below(root, |hold, device| {
             let lost = hold.flags().intersects(DeviceFlags::PERM_FAILURE | DeviceFlags::LOCK_LOST);
             if !lost && !hold.pe().is_some_and(isolated) {
                 core.set_channel_state(&device, ChannelState::Normal);

@@ -194,6 +194,10 @@ impl<'a> Engine<'a> {
 
     fn turn(&mut self, tree: TreeId, turn: u64) {
         let Some(seat) = self.workers.get_mut(&tree).filter(|seat| seat.turn == turn) else { return };
+        let linux = self.linux;
+        if seat.recovering().is_none() && linux.mailboxes().take_late(tree) {
+            self.tasks.spawn(Box::pin(async move { linux.attach_late(tree).await }));
+        }
         match seat.step(tree, self.linux, self.now, &mut self.pauses) {
             Turn::At(at) => self.plan_turn(tree, at),
             Turn::WhenWoken => {}

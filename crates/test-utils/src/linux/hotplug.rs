@@ -184,6 +184,14 @@ impl SimLinux {
     /// Under the rescan lock.
     pub(super) async fn add_bus(&self, phb: &Arc<SimPhb>, bus: u8) -> Result<usize, Died> {
         let found = self.scan_patiently(phb, bus).await;
+        // What a fence, or whoever pulled it, has silenced since would be entered with registers that nobody
+        // could read: it is left for the next scan.
+        let (found, lost): (Vec<_>, Vec<_>) = found.into_iter().partition(|device| self.answers(phb, device));
+        for device in lost.iter().rev() {
+            if device.mark_gone() {
+                phb.take(device);
+            }
+        }
         for device in &found {
             self.probe_eeh(phb, device);
         }

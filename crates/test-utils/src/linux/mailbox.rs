@@ -32,6 +32,8 @@ struct Content {
     running: Option<JobId>,
     /// Helpers given up: each was at its job and will not be waited for.
     lost: u32,
+    /// A device came in the middle of a recovery.
+    late: bool,
 }
 
 impl Content {
@@ -41,6 +43,7 @@ impl Content {
             && self.jobs.is_empty()
             && self.answers.is_empty()
             && self.running.is_none()
+            && !self.late
     }
 }
 
@@ -94,6 +97,19 @@ impl Mailboxes {
         if let Some(news) = &self.news {
             news.lock().unwrap_or_else(PoisonError::into_inner).push_back(tree);
         }
+    }
+
+    /// A device came in the middle of a recovery: it is looked at when the PHB has recovered.
+    pub fn note_late(&self, tree: TreeId) {
+        self.change(tree, |c| {
+            c.late = true;
+            c.woken = true;
+        });
+    }
+
+    /// Whether such devices came since this was asked last.
+    pub fn take_late(&self, tree: TreeId) -> bool {
+        self.lock(tree).is_some_and(|(_, mut content)| core::mem::take(&mut content.late))
     }
 
     /// Gives the mailbox of a slot to its new PHB.

@@ -17,6 +17,7 @@ mod env;
 mod firmware;
 mod hotplug;
 mod jobs;
+mod late;
 mod mailbox;
 mod observer;
 mod owner;

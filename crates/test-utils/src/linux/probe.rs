@@ -58,6 +58,7 @@ impl SimLinux {
         let saved = save_config(self.back_end(), &target, device.is_bridge()).unwrap_or([u32::MAX; 16]);
         match self.enter(phb, device, info, number, saved) {
             Ok(id) => {
+                self.refresh(device, &target, id);
                 self.calls().note_came(self.now(), device);
                 self.map_addresses(phb, device, id);
             }

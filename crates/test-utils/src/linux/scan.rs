@@ -65,6 +65,11 @@ impl SimLinux {
         (found, later.get())
     }
 
+    /// Whether a function that was found answers still.
+    pub(super) fn answers(&self, phb: &SimPhb, device: &SimDevice) -> bool {
+        !matches!(self.raw_config_read(phb, device.bdf(), 0, 4) & 0xffff, 0 | 0xffff)
+    }
+
     /// Enters one function that answers.
     pub(super) fn set_up(&self, phb: &Arc<SimPhb>, bdf: Bdf) -> Option<Arc<SimDevice>> {
         let spec = phb.spec().function(bdf)?;

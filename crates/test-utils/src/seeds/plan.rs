@@ -91,6 +91,12 @@ impl Plan {
     /// The plan of `seed`; `fixtures` are machines to choose from, beside those that are made up.
     #[must_use]
     pub fn new(seed: u64, fixtures: &[MachineSpec]) -> Self {
+        Self::asking(seed, fixtures)
+    }
+
+    /// Both platforms, virtual functions, and what owners and administrators ask for.
+    #[must_use]
+    pub fn asking(seed: u64, fixtures: &[MachineSpec]) -> Self {
         let mut plan = Self::powernv(seed, fixtures);
         // Chance of its own: what else a seed decides is as if there were one platform.
         let mut dice = Dice::new(!seed);
