@@ -59,6 +59,23 @@ fn opening_a_frozen_pe_thaws_it() {
     assert_eq!(rig.owner_state(0x1fd), Ok(OwnerState::Normal));
 }
 
+/// All ones that were saved of a frozen bridge would be written back after the reset, and its bus held in
+/// reset by that for ever.
+#[test]
+fn what_cannot_be_read_is_not_saved_for_a_reset() {
+    let mut rig = Rig::new(switch());
+    frozen(&rig, 0xfd);
+    let pe = rig.pe(0xfd).unwrap();
+    let later = rig.now().after(core::time::Duration::from_millis(1));
+    rig.world.get().ready_after.insert(0x0300, (core::time::Duration::ZERO, 0xffff));
+    rig.world.get().ready_at.insert(0x0300, later);
+    let mut request = Request::reset_and_recover(rig.world, rig.registry, pe);
+    assert_eq!(rig.wait_for(&mut request), Ok(()));
+    let calls = rig.calls();
+    assert!(calls.iter().any(|call| call == "save 01:00.0"), "{calls:?}");
+    assert!(!calls.iter().any(|call| call == "save 03:00.0"), "{calls:?}");
+}
+
 #[test]
 fn a_card_that_needs_it_is_reset_when_it_changes_hands() {
     for ids in [(0x19a2, 0x0710), (0x10df, 0xe220), (0x14e4, 0x1657)] {

@@ -106,7 +106,10 @@ impl<'r, P: Platform> Worker<'r, P> {
             if Some(hold.bdf()) == caller {
                 return;
             }
-            core.save_state(&device);
+            // All ones, written back after the reset, would hold what is behind a bridge in reset for ever.
+            if !matches!(self.ready(active, hold.id(), now), Input::Vendor(_, 0xffff)) {
+                core.save_state(&device);
+            }
             if caller.is_some() {
                 self.quiesce(active, hold.id(), now);
             }

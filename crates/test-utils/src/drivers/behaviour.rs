@@ -246,7 +246,8 @@ impl Driver {
         if self.temper.fails.has(Step::MmioEnabled) {
             return ErsResult::Disconnect;
         }
-        if io.has_registers() && io.read(SETTINGS) == ALL_ONES {
+        // Also one that a reset of somebody else's has made forget its settings.
+        if io.has_registers() && io.read(SETTINGS) != self.with(|state| state.token) {
             return ErsResult::NeedReset;
         }
         ErsResult::Recovered

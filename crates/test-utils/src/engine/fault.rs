@@ -21,6 +21,10 @@ pub enum Fault {
     Remove(u32, Bdf),
     /// The card is pulled, and removed when Linux notices.
     Pull(u32, Bdf),
+    /// The card is pulled, and nobody notices.
+    Yank(u32, Bdf),
+    /// The helper of the PHB's worker dies in its next job.
+    LoseHelper(u32),
     /// The PHB is scanned for new devices.
     Rescan(u32),
     /// A card that was pulled is pushed in again, and the PHB scanned.
@@ -55,6 +59,7 @@ impl Fault {
             | Self::Freeze(phb, _)
             | Self::Remove(phb, _)
             | Self::Pull(phb, _)
+            | Self::Yank(phb, _)
             | Self::Push(phb, _)
             | Self::RemoveSlot(phb, _)
             | Self::AddSlot(phb, _)
@@ -65,6 +70,7 @@ impl Fault {
             | Self::Wish(phb, ..)
             | Self::Fence(phb)
             | Self::Kill(phb)
+            | Self::LoseHelper(phb)
             | Self::Rescan(phb)
             | Self::RemovePhb(phb)
             | Self::AddPhb(phb) => phb,

@@ -48,6 +48,16 @@ impl Engine<'_> {
                     let _ = if pulled { linux.pull(phb, bdf).await } else { linux.remove(phb, bdf).await };
                 }));
             }
+            Fault::Yank(phb, bdf) => {
+                if let Some(hardware) = linux.hardware(phb) {
+                    hardware.pull(bdf);
+                }
+            }
+            Fault::LoseHelper(phb) => {
+                if let Some(phb) = linux.phb(phb) {
+                    linux.mailboxes().lose_next(phb.tree());
+                }
+            }
             Fault::Rescan(phb) => self.tasks.spawn(Box::pin(async move {
                 let _ = linux.rescan(phb).await;
             })),

@@ -88,15 +88,6 @@ impl<'l> Crew<'l> {
         });
     }
 
-    /// A thread of its own, in which drivers may hang.
-    fn attach_late<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, tree: TreeId) {
-        let counted = Counted::new(&self.threads);
-        scope.spawn(move || {
-            let _counted = counted;
-            block_on(self.linux.attach_late(tree));
-        });
-    }
-
     /// The loop of a worker's thread.
     fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, id: TreeId, busy: Counted<'scope>) {
         let mut busy = Some(busy);
@@ -105,9 +96,6 @@ impl<'l> Crew<'l> {
         let storage = linux.worker_storage(id);
         let mut worker = Worker::new(linux, tree, storage);
         loop {
-            if worker.recovering().is_none() && linux.mailboxes().take_late(id) {
-                self.attach_late(scope, id);
-            }
             let next = worker.step(linux.now());
             for _ in 0..linux.mailboxes().take_lost(id) {
                 self.hire_helper(scope, id);

@@ -20,7 +20,8 @@ impl SimLinux {
     /// Does a job and answers it. Answers whether the worker still wanted to know: a helper that was
     /// given up meanwhile must end.
     pub async fn help(&self, started: Started) -> bool {
-        let answer = self.job(started.job).await;
+        let dies = self.mailboxes().take_death(started.tree);
+        let answer = if dies { JobAnswer::Died } else { self.job(started.job).await };
         self.mailboxes().answer(started.tree, started.id, answer)
     }
 

@@ -34,6 +34,8 @@ struct Content {
     lost: u32,
     /// A device came in the middle of a recovery.
     late: bool,
+    /// The helper dies in its next job.
+    dies: bool,
 }
 
 impl Content {
@@ -43,7 +45,6 @@ impl Content {
             && self.jobs.is_empty()
             && self.answers.is_empty()
             && self.running.is_none()
-            && !self.late
     }
 }
 
@@ -101,10 +102,25 @@ impl Mailboxes {
 
     /// A device came in the middle of a recovery: it is looked at when the PHB has recovered.
     pub fn note_late(&self, tree: TreeId) {
-        self.change(tree, |c| {
-            c.late = true;
-            c.woken = true;
-        });
+        // A storm's drivers get no other chance: there whoever binds and unbinds is busy all the time.
+        if self.news.is_some() {
+            self.change(tree, |c| {
+                c.late = true;
+                c.woken = true;
+            });
+        }
+    }
+
+    /// The helper dies in its next job.
+    pub fn lose_next(&self, tree: TreeId) {
+        if let Some((_, mut content)) = self.lock(tree) {
+            content.dies = true;
+        }
+    }
+
+    /// Whether it dies in this one.
+    pub(super) fn take_death(&self, tree: TreeId) -> bool {
+        self.lock(tree).is_some_and(|(_, mut content)| core::mem::take(&mut content.dies))
     }
 
     /// Whether such devices came since this was asked last.

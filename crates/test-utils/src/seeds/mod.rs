@@ -9,6 +9,7 @@
 mod canary;
 mod check;
 mod dice;
+mod meet;
 mod more;
 mod once;
 mod order;

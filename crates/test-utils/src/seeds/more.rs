@@ -137,7 +137,7 @@ impl Plan {
         }
     }
 
-    fn set_driver(&mut self, at: PciAddress, words: &str) {
+    pub(super) fn set_driver(&mut self, at: PciAddress, words: &str) {
         if let Ok(temperament) = words.parse() {
             self.options.temperaments.insert(at, temperament);
         }
@@ -180,7 +180,7 @@ impl Plan {
     /// Whoever removes a function while somebody writes its `sriov_numvfs` meets the PCI core's own
     /// inversion of locks: one of the two is left out.
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else removes or binds")]
-    fn spare(&mut self, pf: PciAddress) {
+    pub(super) fn spare(&mut self, pf: PciAddress) {
         let bridges: Vec<PciAddress> =
             self.spec.functions().filter(|(_, f)| f.is_bridge()).map(|(at, _)| at).collect();
         let removes = |fault: &Fault| match *fault {
@@ -195,6 +195,7 @@ impl Plan {
         self.timed.retain(|(_, fault)| !removes(fault));
         self.moments.retain(|(_, fault)| !removes(fault));
         self.phases.retain(|(.., fault)| !removes(fault));
+        self.meets.retain(|(.., fault)| !removes(fault));
     }
 
     /// At some time, after some events, or in some phase.
@@ -212,7 +213,7 @@ impl Plan {
 
     /// The device that the first fault is about, else any.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the first fault is one of these, or of a PHB")]
-    fn first(&self, dice: &mut Dice) -> Option<PciAddress> {
+    pub(super) fn first(&self, dice: &mut Dice) -> Option<PciAddress> {
         let of = |fault: &Fault| match *fault {
             Fault::Break(phb, bdf) | Fault::Freeze(phb, bdf) => Some(PciAddress { phb, bdf }),
             _ => None,

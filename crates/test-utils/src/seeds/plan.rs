@@ -9,7 +9,7 @@ use eeh_recovery::{Params, Phase};
 
 use super::dice::Dice;
 use crate::drivers::{Step, Temperament};
-use crate::engine::Fault;
+use crate::engine::{Fault, Within};
 use crate::hw::Timing;
 use crate::linux::Options;
 use crate::opal::{Quirks, Version};
@@ -33,6 +33,10 @@ pub struct Plan {
     pub moments: Vec<(usize, Fault)>,
     /// What is done so long after a recovery first enters a phase.
     pub phases: Vec<(Phase, Duration, Fault)>,
+    /// The same for requests too, and for drivers that take no time.
+    pub meets: Vec<(Within, Duration, Fault)>,
+    /// A helper dies.
+    pub helpers_die: bool,
     /// Functions that have virtual ones.
     pub pfs: Vec<PciAddress>,
     /// Devices of which somebody asks something.
@@ -51,6 +55,8 @@ pub(super) const EVENTS: u64 = 600;
 
 /// Tells the chance of what came later from that of what was there first.
 const MORE: u64 = 0x6d6f_7265;
+/// The same of what came after that.
+const MEET: u64 = 0x6d65_6574;
 
 const GENTLE: [&str; 16] = [
     "none",
@@ -91,7 +97,9 @@ impl Plan {
     /// The plan of `seed`; `fixtures` are machines to choose from, beside those that are made up.
     #[must_use]
     pub fn new(seed: u64, fixtures: &[MachineSpec]) -> Self {
-        Self::asking(seed, fixtures)
+        let mut plan = Self::asking(seed, fixtures);
+        plan.choose_meetings(&mut Dice::new(seed.rotate_left(32) ^ MEET));
+        plan
     }
 
     /// Both platforms, virtual functions, and what owners and administrators ask for.
@@ -125,6 +133,8 @@ impl Plan {
             timed: Vec::new(),
             moments: Vec::new(),
             phases: Vec::new(),
+            meets: Vec::new(),
+            helpers_die: false,
             pfs: Vec::new(),
             owned: BTreeSet::new(),
             wild: BTreeSet::new(),
@@ -182,7 +192,7 @@ impl Plan {
     }
 
     /// Whether another function fits into the slot.
-    fn has_room(&self, at: PciAddress) -> bool {
+    pub(super) fn has_room(&self, at: PciAddress) -> bool {
         let phb = self.spec.phbs.iter().find(|phb| phb.number == at.phb);
         phb.is_some_and(|phb| {
             (1..8)
@@ -260,11 +270,12 @@ impl Plan {
         faults
     }
 
-    /// Whether some driver hangs or dies: it keeps its `device_lock` for ever.
+    /// Whether some driver hangs or dies, and keeps its `device_lock` for ever; or a helper, with the same
+    /// outcome for EEH.
     #[must_use]
     pub fn has_stuck_drivers(&self) -> bool {
         let stuck = |t: &Temperament| Step::ALL.iter().any(|s| t.hangs.has(*s) || t.dies.has(*s));
-        self.wild.iter().filter_map(|at| self.options.temperaments.get(at)).any(stuck)
+        self.helpers_die || self.wild.iter().filter_map(|at| self.options.temperaments.get(at)).any(stuck)
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn check_machine(
             verdict.expect(Checker::Tree, stuck, || format!("{phb:?} has no hardware"));
             continue;
         };
-        marks(linux, &phb, &hardware, account, verdict);
+        marks((plan, linux), &phb, &hardware, account, verdict);
         frozen((plan, linux), &phb, &hardware, (account, lent), verdict);
         owners::check(plan, linux, &phb, account, verdict);
         orphans(linux, &phb, verdict);
@@ -94,7 +94,13 @@ pub(super) fn check_machine(
     }
 }
 
-fn marks(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, account: &Account, verdict: &mut Verdict) {
+fn marks(
+    (plan, linux): (&Plan, &SimLinux),
+    phb: &SimPhb,
+    hardware: &Phb,
+    account: &Account,
+    verdict: &mut Verdict,
+) {
     let Some(tree) = linux.registry().tree(phb.tree()) else { return };
     // A dead PHB stays isolated, and so does one that is given up.
     let lost = hardware.is_dead() || hardware.is_fenced();
@@ -102,10 +108,9 @@ fn marks(linux: &SimLinux, phb: &SimPhb, hardware: &Phb, account: &Account, verd
     let guard = tree.lock();
     let Some(root) = guard.root() else { return };
     for pe in root.subtree() {
-        // A PE stays isolated with a device whose driver never came back, and so do those below.
-        let left = core::iter::successors(Some(pe), |pe| pe.parent()).any(|pe| {
-            pe.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
-        });
+        // A PE stays isolated with a device whose driver never came back, and so do those below; also when
+        // hotplug has taken the device away since.
+        let left = plan.has_stuck_drivers();
         let may = if left { may | PeFlags::ISOLATED } else { may };
         let may = may | lent(pe, account);
         let blocked = may.contains(PeFlags::ISOLATED) && pe.flags().contains(PeFlags::CFG_RESTRICTED);

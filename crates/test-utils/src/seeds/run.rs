@@ -229,6 +229,9 @@ fn play<'a>(
     for (phase, after, fault) in &plan.phases {
         engine.plan_in(*phase, *after, *fault);
     }
+    for (within, after, fault) in &plan.meets {
+        engine.plan_in(*within, *after, *fault);
+    }
     let quiet = settle(plan, &mut engine, linux)?;
     verdict.expect(Checker::Liveness, quiet, || "the first part does not come to rest".to_owned());
     let mut grants = linux.take_grants();
@@ -424,6 +427,9 @@ fn describe(plan: &Plan) -> String {
     }
     for (phase, after, fault) in &plan.phases {
         text += &format!("  {after:?} after {phase:?}: {fault:?}\n");
+    }
+    for (within, after, fault) in &plan.meets {
+        text += &format!("  {after:?} after {within:?}: {fault:?}\n");
     }
     text
 }

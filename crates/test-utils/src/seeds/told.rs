@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use eeh_pe::Bdf;
-use eeh_recovery::{Phase, Step as Said, What};
+use eeh_recovery::{DeviceEvent, Phase, Step as Said, Subject, What};
 
 use super::check::{Checker, Verdict};
 use super::run::Evidence;
@@ -80,6 +80,16 @@ fn judge(evidence: &Evidence<'_>, round: &Round, step: Step, verdict: &mut Verdi
         earlier.next().is_some_and(|call| call.step == Step::Remove)
             || calls.iter().any(|call| call.bdf == bdf && matches!(call.step, Step::Probe | Step::Remove))
     };
+    // A helper that died before it had called the driver.
+    let lost = |bdf: Bdf| {
+        let mut events = within(&evidence.run.events, round.events).iter();
+        evidence.plan.helpers_die
+            && events.any(|(_, e)| {
+                e.phb.0 == round.phb
+                    && matches!(e.subject, Subject::Device(at, _) if at == bdf)
+                    && matches!(e.what, What::Device(DeviceEvent::HelperLost { .. }))
+            })
+    };
     // Somebody who holds a device's lock may wait for that of hotplug for ever: Linux's own exception.
     let stuck = evidence.hotplug_stuck && evidence.plan.has_stuck_drivers();
     let finished = is_finished(evidence, round) && !stuck;
@@ -87,7 +97,7 @@ fn judge(evidence: &Evidence<'_>, round: &Round, step: Step, verdict: &mut Verdi
     for device in &round.devices {
         let count = told.remove(&device.bdf).unwrap_or(0);
         let due = u32::from(takes_part(evidence, round, device));
-        let missing = finished && count < due && !came_or_went(device.bdf);
+        let missing = finished && count < due && !came_or_went(device.bdf) && !lost(device.bdf);
         verdict.expect(Checker::Told, !missing, || format!("{}: {} is not told", what(), device.bdf));
         verdict.expect(Checker::Told, count <= 1, || {
             format!("{}: {} is told {count} times", what(), device.bdf)
