@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Devices that come to a PE in the middle of its recovery, as the kernel shim has it: what firmware gave
 //! them is set up anew and saved once more, and their drivers, whose probes met a device that is blocked or
-//! frozen, get another chance when the PHB has recovered.
+//! frozen, get another chance when the PHB has recovered. The threads of a storm do not give that.
 
 use eeh_pe::{DeviceFlags, DeviceId, PeFlags, TreeId};
 use eeh_recovery::{DeviceTarget, SlotControl as _, save_config};
@@ -24,7 +24,9 @@ impl SimLinux {
         {
             let mut guard = tree.lock();
             guard.save_config(id, saved);
-            let _ = guard.change_device(id, DeviceFlags::LATE, DeviceFlags::empty());
+            if self.mailboxes().tells() {
+                let _ = guard.change_device(id, DeviceFlags::LATE, DeviceFlags::empty());
+            }
         }
         self.mailboxes().note_late(id.tree());
     }

@@ -100,10 +100,15 @@ impl Mailboxes {
         }
     }
 
+    /// Whether there is an engine to tell.
+    pub const fn tells(&self) -> bool {
+        self.news.is_some()
+    }
+
     /// A device came in the middle of a recovery: it is looked at when the PHB has recovered.
     pub fn note_late(&self, tree: TreeId) {
         // A storm's drivers get no other chance: there whoever binds and unbinds is busy all the time.
-        if self.news.is_some() {
+        if self.tells() {
             self.change(tree, |c| {
                 c.late = true;
                 c.woken = true;
