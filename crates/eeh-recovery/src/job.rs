@@ -55,7 +55,8 @@ pub enum Job<E: Env> {
         device: E::Device,
     },
     /// Call an error handler under `device_lock`, with a reference on the driver's module. Under
-    /// the lock the helper asks `may_call` whether the device may still be told.
+    /// the lock the helper asks `may_call` whether the device may still be told, and before `error_detected` sets the channel state
+    /// that the driver is told of.
     /// Answers: `Reported`, `NoDriver`, `NotAware`, `NoHandler`, `TooLate`, `Gone`, `Died`.
     /// C: `eeh_pe_report_edev`
     Call {

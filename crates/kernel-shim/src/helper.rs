@@ -8,7 +8,7 @@ use crate::bindings;
 use crate::env::KernelEnv;
 use crate::mailbox::{self, Next};
 use crate::pci::PciDev;
-use crate::pci_core::channel_state;
+use crate::pci_core::{KernelCore, channel_state};
 use crate::time::Nap;
 use crate::{hotplug, presence, registry};
 
@@ -92,6 +92,10 @@ fn call(id: DeviceId, device: &PciDev, handler: Handler) -> JobAnswer {
     let Some(table) = (unsafe { driver.err_handler.as_ref() }) else { return JobAnswer::NotAware };
     if !registry().is_some_and(|registry| may_call(registry, id, handler)) {
         return JobAnswer::TooLate;
+    }
+    if let Handler::ErrorDetected(state) = handler {
+        // The worker may have brought it online while the lock was waited for.
+        KernelCore.set_channel_state(device, state);
     }
     let answer = invoke(table, device, handler);
     drop(lock);

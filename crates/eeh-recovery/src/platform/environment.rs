@@ -178,7 +178,7 @@ pub struct Params {
     pub max_freezes: u32,
     /// Whether frozen PEs are recovered. C: `eeh_debugfs_no_recover`, the other way round
     pub recovery: bool,
-    /// After this time a running job is named, 10 s.
+    /// After this time a running job is named, and its device is online for its driver's timeouts, 10 s.
     pub job_warn_after: Duration,
     /// How often it is named again, 1 min.
     pub job_warn_every: Duration,

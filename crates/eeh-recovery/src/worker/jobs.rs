@@ -6,7 +6,7 @@ use eeh_pe::{DeviceFlags, Time};
 use super::{Active, Next, Worker};
 use crate::machine::{Action, Input};
 use crate::observe::{DeviceEvent, Step, What};
-use crate::{DriverName, Helper, Job, JobAnswer, JobId, Platform};
+use crate::{ChannelState, DriverName, Handler, Helper, Job, JobAnswer, JobId, PciCore, Platform};
 
 /// A job that has not come back yet.
 pub(super) struct Running {
@@ -19,6 +19,8 @@ pub(super) struct Running {
     warn: Time,
     /// When it is given up.
     limit: Time,
+    /// Its device was brought online, so that its driver's timeouts end what the job waits for.
+    online: bool,
 }
 
 impl Running {
@@ -46,6 +48,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             started: now,
             warn: now.after(params.job_warn_after),
             limit: now.after(params.job_limit),
+            online: false,
         });
         self.platform.helper().start(self.phb.tree, id, job);
     }
@@ -60,9 +63,13 @@ impl<'r, P: Platform> Worker<'r, P> {
             let seconds = now.since(job.started).as_secs();
             job.warn = now.after(self.platform.params().job_warn_every);
             let next = Next::AwaitJob { deadline: job.warn.min(job.limit) };
-            let (device, driver) = (job.device, job.driver());
+            let (device, driver, action) = (job.device, job.driver(), job.action);
             match device {
                 Some(device) => {
+                    let online = self.bring_online(&device, action);
+                    if let Some(job) = active.job.as_mut() {
+                        job.online |= online;
+                    }
                     self.tell_device(active, device.name(), DeviceEvent::Stuck { driver, seconds }, now);
                 }
                 None => self.tell(active, What::Step(Step::BusStuck { seconds }), now),
@@ -80,6 +87,23 @@ impl<'r, P: Platform> Worker<'r, P> {
             let _ = active.machine.handle(input, now);
         }
         Next::Again
+    }
+
+    /// A driver that sees its device offline begins its timeouts anew, since it is going to be told of the error. It is not while
+    /// whoever is to tell it waits for the `device_lock`, which the driver has in a handler, its probe or its removal,
+    /// and waits for the device. From here on its timeouts count.
+    fn bring_online(&self, device: &super::device::Facts, action: Action) -> bool {
+        if cfg!(eeh_mutant = "offline_while_awaited")
+            || !matches!(action, Action::Call(..) | Action::Remove { .. })
+        {
+            return false;
+        }
+        let guard = self.tree.lock();
+        let view = guard.device(device.id).filter(|view| !view.flags().contains(DeviceFlags::PERM_FAILURE));
+        let Some(platform) = view.and_then(|view| view.platform()) else { return false };
+        drop(guard);
+        self.platform.core().set_channel_state(&platform, ChannelState::Normal);
+        true
     }
 
     /// The helper is lost with the locks it holds: EEH leaves those devices alone from now on.
@@ -114,6 +138,15 @@ impl<'r, P: Platform> Worker<'r, P> {
         }
         let input = match job.device {
             Some(device) => {
+                let told =
+                    matches!(job.action, Action::Call(_, Handler::ErrorDetected(ChannelState::Frozen)));
+                if told
+                    && job.online
+                    && let Some(platform) =
+                        self.tree.lock().device(device.id).and_then(|view| view.platform())
+                {
+                    self.platform.core().set_channel_state(&platform, ChannelState::Frozen);
+                }
                 self.device_answered(active, job.action, &device, answer, now);
                 Input::Job(device.id, answer)
             }

@@ -60,6 +60,7 @@ struct State {
     refrozen: bool,
     forgotten: u32,
     kept: u32,
+    gave_up: bool,
 }
 
 /// A driver bound to one device.
@@ -122,6 +123,7 @@ impl Driver {
             refrozen: false,
             forgotten: 0,
             kept: 0,
+            gave_up: false,
         };
         Self { entry, name: name.to_owned(), temper, state: Mutex::new(state) }
     }
@@ -166,6 +168,15 @@ impl Driver {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The device did not answer in time: the driver does not work with it any more.
+    pub fn give_up(&self) {
+        self.with(|state| state.gave_up = true);
+    }
+
+    fn gave_up(&self) -> bool {
+        self.with(|state| state.gave_up)
+    }
+
     /// Writes the settings and looks whether they arrived.
     fn program(&self, io: &dyn DeviceIo) -> bool {
         io.enable();
@@ -185,6 +196,9 @@ impl Driver {
     pub fn probe(&self, io: &dyn DeviceIo) -> Result<(), ProbeError> {
         if self.temper.fails.has(Step::Probe) {
             return Err(ProbeError::Asked);
+        }
+        if self.gave_up() {
+            return Err(ProbeError::NoDevice);
         }
         self.start(io)?;
         self.read_if_asked(Step::Probe, io);
@@ -217,6 +231,10 @@ impl Driver {
             io.enable();
         }
         self.read_if_asked(step, io);
+        if self.gave_up() {
+            self.with(|state| state.phase = Phase::Dead);
+            return ErsResult::Disconnect;
+        }
         match step {
             Step::ErrorDetected => self.error_detected(),
             Step::Failure => {

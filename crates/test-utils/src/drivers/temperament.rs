@@ -9,7 +9,7 @@ use super::span::{BadDuration, parse_duration, show_duration};
 use super::step::{Step, Steps, UnknownStep};
 
 /// The words a temperament is made of, with their meaning.
-pub const WORDS: [(&str, &str); 15] = [
+pub const WORDS: [(&str, &str); 16] = [
     ("none", "no driver is bound"),
     ("aware", "the driver has error handlers"),
     ("unaware", "the driver has none: recovery removes the device and adds it again"),
@@ -21,6 +21,10 @@ pub const WORDS: [(&str, &str); 15] = [
     ("hang=STEP", "the step never returns"),
     ("die=STEP", "the step oopses"),
     ("mmio=STEP", "the step reads a register of the device"),
+    (
+        "await=STEP",
+        "the step waits for its device to answer, and begins its timeout anew while the device is offline",
+    ),
     ("refreeze", "resume touches a register that freezes the PE again, once"),
     ("adds[=STEP]", "the step adds a function to the device's slot (default slot_reset)"),
     ("vfs[=STEP]", "the step switches virtual functions on, or off when they are on (default slot_reset)"),
@@ -50,6 +54,8 @@ pub struct Temperament {
     pub dies: Steps,
     /// Steps that read a register.
     pub mmio: Steps,
+    /// Steps that wait for an answer of the device, for ever while it is offline.
+    pub awaits: Steps,
     /// `resume` freezes the PE again, the first time.
     pub refreezes: bool,
     /// The step that adds a function.
@@ -113,6 +119,7 @@ impl Temperament {
             "hang" => self.hangs = self.hangs.with(step("hang")?),
             "die" => self.dies = self.dies.with(step("die")?),
             "mmio" => self.mmio = self.mmio.with(step("mmio")?),
+            "await" => self.awaits = self.awaits.with(step("await")?),
             "vfs" => self.vfs = self.vfs.with(value.map_or(Ok(Step::SlotReset), str::parse)?),
             "adds" => self.adds = Some(value.map_or(Ok(Step::SlotReset), str::parse)?),
             "removes" => self.removes = Some(value.map_or(Ok(Step::SlotReset), str::parse)?),
@@ -154,6 +161,7 @@ impl Temperament {
             .or_else(|| of("hang", self.hangs))
             .or_else(|| of("die", self.dies))
             .or_else(|| of("mmio", self.mmio))
+            .or_else(|| of("await", self.awaits))
             .or_else(|| of("vfs", self.vfs))
             .or_else(|| at("adds", self.adds))
             .or_else(|| at("removes", self.removes))
@@ -220,6 +228,7 @@ impl fmt::Display for Temperament {
             ("hang", self.hangs),
             ("die", self.dies),
             ("mmio", self.mmio),
+            ("await", self.awaits),
             ("vfs", self.vfs),
         ];
         for (word, steps) in sets {
@@ -241,7 +250,7 @@ mod tests {
             "none",
             "aware,can-recover",
             "unaware,slow=2s",
-            "refreeze,slow=250ms,fail=slot_reset,hang=resume,die=error_detected,mmio=mmio_enabled",
+            "refreeze,slow=250ms,fail=slot_reset,hang=resume,die=error_detected,mmio=mmio_enabled,await=resume",
             "adds=slot_reset,removes=resume",
             "vfs=error_detected,vfs=slot_reset",
         ] {

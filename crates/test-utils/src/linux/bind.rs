@@ -103,6 +103,9 @@ impl SimLinux {
         if temper.hangs.has(step) {
             self.hanging().pass().await;
         }
+        if temper.awaits.has(step) && !self.command(device).await {
+            driver.give_up();
+        }
         if temper.dies.has(step) {
             let name = driver.name();
             let text = format_args!("Oops: Kernel access of bad area, NIP: {name}_{step} [{name}]");

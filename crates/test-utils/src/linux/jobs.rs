@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, DeviceId};
-use eeh_recovery::{BusTarget, Handler, Job, JobAnswer, may_call};
+use eeh_recovery::{BusTarget, Handler, Job, JobAnswer, PciCore, may_call};
 
 use super::SimLinux;
 use super::access::Io;
@@ -61,6 +61,10 @@ impl SimLinux {
         }
         if !may_call(self.registry(), id, handler) {
             return JobAnswer::TooLate;
+        }
+        if let Handler::ErrorDetected(state) = handler {
+            // The worker may have brought it online meanwhile.
+            self.set_channel_state(device, state);
         }
         let step = Step::from(handler);
         if self.run(device, &driver, step).await == Err(Died) {

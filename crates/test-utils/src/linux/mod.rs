@@ -8,6 +8,7 @@ mod access;
 mod bind;
 mod boot;
 mod calls;
+mod command;
 mod console;
 mod crew;
 mod detect;

@@ -174,7 +174,10 @@ type Device = <SimEnv as eeh_pe::Env>::Device;
 
 impl PciCore<SimEnv> for SimLinux {
     fn set_channel_state(&self, device: &Device, state: ChannelState) {
-        device.set_channel_state(state);
+        // A driver is bound when its probe has come to its end. C: `device_is_bound`
+        if state != ChannelState::Frozen || device.driver().is_some() {
+            device.set_channel_state(state);
+        }
     }
 
     fn disable_irq(&self, device: &Device) -> bool {

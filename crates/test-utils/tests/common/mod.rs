@@ -118,6 +118,12 @@ impl Scenario {
         self
     }
 
+    /// Fails if the machine is not quiet by then.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     pub fn boot(&self) -> SimLinux {
         SimLinux::boot(&self.spec, &self.options).expect("it boots")
     }
