@@ -11,9 +11,15 @@
 mod common;
 
 use common::*;
-use eeh_pe::{Isolate, PeFlags};
+use eeh_pe::{Isolate, PeFlags, PeId, Registry};
 use loom::sync::Arc;
-use loom::thread;
+use loom::thread::{self, JoinHandle};
+
+/// A detector in a thread of its own.
+fn detect(registry: &Arc<Registry<Host>>, pe: PeId) -> JoinHandle<Isolate> {
+    let registry = Arc::clone(registry);
+    thread::spawn(move || registry.isolate(pe))
+}
 
 #[test]
 fn one_of_three_detectors_wins() {
@@ -21,10 +27,7 @@ fn one_of_three_detectors_wins() {
         let registry = Arc::new(registry::<Host>(1));
         let id = add_phb(&registry, 0);
         let a = insert(&registry.tree(id).unwrap(), 0x100, 5, None);
-        let detectors = [(), ()].map(|()| {
-            let registry = Arc::clone(&registry);
-            thread::spawn(move || registry.isolate(a.pe))
-        });
+        let detectors = [detect(&registry, a.pe), detect(&registry, a.pe)];
         let mut winners = usize::from(registry.isolate(a.pe) == Isolate::Won);
         for detector in detectors {
             winners += usize::from(detector.join().unwrap() == Isolate::Won);
@@ -41,10 +44,7 @@ fn the_next_occupant_is_not_marked() {
         let registry = Arc::new(registry::<Host>(1));
         let id = add_phb(&registry, 0);
         let a = insert(&registry.tree(id).unwrap(), 0x100, 5, None);
-        let detector = {
-            let registry = Arc::clone(&registry);
-            thread::spawn(move || registry.isolate(a.pe))
-        };
+        let detector = detect(&registry, a.pe);
         let tree = registry.tree(id).unwrap();
         drop(tree.remove_device(a.device, seconds(1)));
         let b = insert(&tree, 0x200, 6, None);
@@ -65,10 +65,7 @@ fn one_of_two_detectors_wins_at_most_while_the_occupant_changes() {
         let registry = Arc::new(registry::<Host>(1));
         let id = add_phb(&registry, 0);
         let a = insert(&registry.tree(id).unwrap(), 0x100, 5, None);
-        let detectors = [(), ()].map(|()| {
-            let registry = Arc::clone(&registry);
-            thread::spawn(move || registry.isolate(a.pe))
-        });
+        let detectors = [detect(&registry, a.pe), detect(&registry, a.pe)];
         let tree = registry.tree(id).unwrap();
         drop(tree.remove_device(a.device, seconds(1)));
         let b = insert(&tree, 0x200, 6, None);

@@ -11,13 +11,13 @@ use super::cache::{Cache, write_if_changed};
 use super::cases::{self, SOON};
 use super::guest::Guest;
 use super::machine::Machine;
+use super::resets::TRACING;
 use super::{Config, Options, Variant};
 use crate::context::{Context, Fallible};
 use crate::process;
 use crate::report::Findings;
 
 const LONG: Duration = Duration::from_secs(300);
-const TRACING: &str = "/sys/kernel/tracing";
 /// Where the recorded calls are kept in the repository.
 const KEPT: &str = "fixtures/conformance";
 /// Tells the test that there are others.

@@ -10,7 +10,8 @@ use super::machine::{CONFIG_WRITE, Machine, RESET_EVENT};
 use crate::context::Fallible;
 
 const SOON: Duration = Duration::from_secs(60);
-const TRACING: &str = "/sys/kernel/tracing";
+/// Where the guest has its tracer.
+pub(crate) const TRACING: &str = "/sys/kernel/tracing";
 /// OPAL_PCI_RESET.
 const PCI_RESET: &str = "opcode=49 ";
 /// RTAS's reset of a PE.

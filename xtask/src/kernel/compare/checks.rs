@@ -4,11 +4,11 @@
 
 use core::time::Duration;
 
-use super::times::TRACING;
 use super::{Bench, Entry};
 use crate::context::Fallible;
 use crate::kernel::count::{CHECKS, DEVICE, counted_by, of};
 use crate::kernel::guest::Guest;
+use crate::kernel::resets::TRACING;
 
 const LONG: Duration = Duration::from_secs(900);
 /// The checks that can have interrupts off; the first three of [`CHECKS`] with a firmware call.
@@ -24,13 +24,24 @@ const RECOVERED: &str = "0005:01:00.0";
 /// `kernel/count/eeh_latency.c`: nanoseconds between two samples.
 const PERIOD: u32 = 20_000;
 
+/// The row of a check.
+fn instructions(check: &str) -> String {
+    format!("check, {}: instructions", name(check))
+}
+
+/// The most that a row of instructions may be.
+pub(super) fn limit(what: &str) -> Option<f64> {
+    let (_, most, _) = CHECKS.into_iter().find(|(check, ..)| what == instructions(check))?;
+    u32::try_from(most).ok().map(f64::from)
+}
+
 /// Counts, asks for firmware calls, watches recoveries.
 pub(super) fn measure(bench: &Bench) -> Fallible<Vec<Entry>> {
     let (mut guest, log) = counted_by(&bench.rig)?;
     let mut entries = Vec::new();
     for (check, _, answer) in CHECKS {
         let count = f64::from(u32::try_from(of(&log, check, answer)?)?);
-        entries.push(Entry::number(format!("check, {}: instructions", name(check)), count, 0));
+        entries.push(Entry::number(instructions(check), count, 0));
     }
     for (what, device) in [("healthy", RECOVERED), ("isolated", DEVICE)] {
         let calls = firmware_calls(&mut guest, device)?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Entry, Measured};
+use super::{Entry, Measured, checks};
 use crate::context::Fallible;
 use crate::kernel::cache::{Cache, write_if_changed};
 use crate::kernel::fetch;
@@ -20,8 +20,8 @@ enum Most {
     TimesC(f64),
 }
 
-/// By the beginning of the row's name.
-const LIMITS: [(&str, Most); 19] = [
+/// By the beginning of the row's name; those of instructions are with what counts them.
+const LIMITS: [(&str, Most); 13] = [
     ("NVMe under a root port: s of its own", Most::This(0.5)),
     ("NVMe under a root port: s that", Most::This(f64::INFINITY)),
     ("NVMe under a root port: s", Most::This(2.8)),
@@ -32,12 +32,6 @@ const LIMITS: [(&str, Most); 19] = [
     ("six PHBs at once", Most::This(1.3)),
     ("removal while another PHB recovers", Most::This(0.3)),
     ("`eeh-basic.sh`", Most::This(30.0)),
-    ("check, no device given: instructions", Most::This(40.0)),
-    ("check, address of no device: instructions", Most::This(250.0)),
-    ("check, healthy by device: instructions", Most::This(1000.0)),
-    ("check, healthy by address: instructions", Most::This(1300.0)),
-    ("check, isolated by device: instructions", Most::This(150.0)),
-    ("check, isolated by address: instructions", Most::This(400.0)),
     ("check, healthy by device: firmware calls", Most::This(1.0)),
     ("text and constants", Most::TimesC(2.2)),
     ("of it what C has too", Most::TimesC(1.6)),
@@ -75,10 +69,11 @@ pub(super) fn rows(all: &Measured) -> Vec<Row> {
         for what in names {
             let find = |variant: &str| of(variant).iter().find(|entry| entry.what == *what).cloned();
             let (c, rust) = (find("c"), find("rust"));
-            let most = LIMITS.iter().find(|(name, _)| what.starts_with(name)).map(|(_, most)| match most {
+            let known = LIMITS.iter().find(|(name, _)| what.starts_with(name)).map(|(_, most)| match most {
                 Most::This(most) => *most,
                 Most::TimesC(times) => c.as_ref().and_then(|entry| entry.value).unwrap_or(0.0) * times,
             });
+            let most = known.or_else(|| checks::limit(what));
             let most = most.filter(|most| most.is_finite());
             rows.push(Row { what: what.clone(), c, rust, most });
         }

@@ -9,12 +9,11 @@ use crate::kernel::boot::Wanted;
 use crate::kernel::cases;
 use crate::kernel::guest::Guest;
 use crate::kernel::machine::{Function, Machine, POWERNV, SWAPPED};
-use crate::kernel::resets;
+use crate::kernel::resets::{self, TRACING};
 use crate::kernel::trace::{Waits, waits};
 use crate::report::Findings;
 
 const LONG: Duration = Duration::from_secs(300);
-pub(super) const TRACING: &str = "/sys/kernel/tracing";
 /// The second NVMe below a root port.
 const TWICE: &str = "0005:01:00.0";
 /// Seconds that a reset of a root port's bus has OPAL ask for: what is shorter was none.
