@@ -137,6 +137,7 @@ impl<E: Env> Drop for PeHold<'_, E> {
     /// # Context
     ///
     /// Any, also while the tree's lock is held.
+    #[inline(never)]
     fn drop(&mut self) {
         self.cell.pes.put(self.id.index(), self.slot);
     }
@@ -274,6 +275,7 @@ impl<E: Env> Drop for DeviceHold<'_, E> {
     /// # Context
     ///
     /// Any, also while the tree's lock is held.
+    #[inline(never)]
     fn drop(&mut self) {
         self.cell.devices.put(self.id.index(), self.slot);
     }

@@ -98,7 +98,7 @@ pub use orphan::{Orphan, OrphanKind, Orphans};
 pub use own::{Opened, Released};
 pub use pending::{Pending, Reported};
 pub use phb::{PhbInfo, Window, WindowKind};
-pub use refs::{DeviceRef, PeRef};
+pub use refs::{DeviceRef, Devices, PeRef, Subtree, SubtreeDevices};
 pub use registry::Registry;
 pub use remove::RemovedDevice;
 pub use request::{RequestError, RequestId, RequestState};

@@ -143,7 +143,7 @@ impl<E: Env> TreeGuard<'_, E> {
     /// Sets and clears flags of all live devices of a subtree. C: `eeh_pe_dev_mode_mark`
     pub fn change_subtree_devices(&mut self, root: PeId, set: DeviceFlags, clear: DeviceFlags) {
         let Some(root) = self.pe(root) else { return };
-        for device in root.subtree().flat_map(|pe| pe.devices()) {
+        for device in root.subtree_devices() {
             if let Some(slot) = self.cell.device(device.id().index()) {
                 slot.word.change_flags(|_| true, |now| (now | set.bits()) & !clear.bits());
             }

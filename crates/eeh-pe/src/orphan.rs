@@ -6,8 +6,9 @@ use core::time::Duration;
 use crate::cell::unpack_pe;
 use crate::env::Env;
 use crate::id::{Bdf, PeNumber, PhbNumber, TreeId};
-use crate::links::Use;
+use crate::links::{Node, Use};
 use crate::registry::Registry;
+use crate::slot::Slot;
 use crate::time::Time;
 use crate::tree::Tree;
 
@@ -73,38 +74,40 @@ impl<E: Env> Iterator for Orphans<'_, E> {
         let guard = self.tree.lock();
         let cell = self.tree.cell();
         let inner = &*guard.inner;
-        if let Some(from) = self.pe {
-            let found = inner.pes.indices().skip(usize::from(from)).find_map(|index| {
-                let node = inner.pes.node(index)?;
-                let slot = cell.pe(index)?;
-                let word = slot.word.load();
-                (node.used != Use::Free && !word.is_live()).then(|| {
-                    let kind = OrphanKind::Pe(unpack_pe(slot.identity()).0);
-                    (index, kind, word.count(), node.died)
-                })
-            });
-            self.pe = found.and_then(|(index, ..)| index.checked_add(1));
-            if let Some((_, kind, references, died)) = found {
-                return Some(self.orphan(kind, references, died));
+        while let Some(index) = self.pe {
+            let Some(node) = inner.pes.node(index) else { break };
+            self.pe = index.checked_add(1);
+            if let Some(found) = self.orphan(node, cell.pe(index), true) {
+                return Some(found);
             }
         }
-        let from = self.device?;
-        let found = inner.devices.indices().skip(usize::from(from)).find_map(|index| {
-            let node = inner.devices.node(index)?;
-            let slot = cell.device(index)?;
-            let word = slot.word.load();
-            (node.used != Use::Free && !word.is_live()).then(|| {
-                let kind = OrphanKind::Device(Bdf(u16::try_from(slot.identity()).unwrap_or(0)));
-                (index, kind, word.count(), node.died)
-            })
-        });
-        self.device = found.and_then(|(index, ..)| index.checked_add(1));
-        found.map(|(_, kind, references, died)| self.orphan(kind, references, died))
+        self.pe = None;
+        while let Some(index) = self.device {
+            let Some(node) = inner.devices.node(index) else { break };
+            self.device = index.checked_add(1);
+            if let Some(found) = self.orphan(node, cell.device(index), false) {
+                return Some(found);
+            }
+        }
+        self.device = None;
+        None
     }
 }
 
 impl<E: Env> Orphans<'_, E> {
-    fn orphan(&self, kind: OrphanKind, references: u32, died: Time) -> Orphan {
-        Orphan { phb: self.tree.number(), tree: self.tree.id(), kind, references, age: self.now.since(died) }
+    /// What is in a place of the tree, if it was removed.
+    fn orphan(&self, node: &Node, slot: Option<&Slot>, is_pe: bool) -> Option<Orphan> {
+        let slot = slot?;
+        let word = slot.word.load();
+        if node.used == Use::Free || word.is_live() {
+            return None;
+        }
+        let kind = if is_pe {
+            OrphanKind::Pe(unpack_pe(slot.identity()).0)
+        } else {
+            OrphanKind::Device(Bdf(u16::try_from(slot.identity()).unwrap_or(0)))
+        };
+        let age = self.now.since(node.died);
+        Some(Orphan { phb: self.tree.number(), tree: self.tree.id(), kind, references: word.count(), age })
     }
 }

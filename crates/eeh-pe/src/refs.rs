@@ -113,17 +113,21 @@ impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
     }
 
     /// Its live devices, the oldest first.
-    pub fn devices(&self) -> impl Iterator<Item = DeviceRef<'g, 'r, E>> + use<'g, 'r, E> {
-        let guard = self.guard;
-        core::iter::successors(self.links.devices.first, move |&at| guard.inner.devices.node(at)?.next)
-            .filter_map(move |index| DeviceRef::live(guard, index))
+    #[must_use]
+    pub const fn devices(&self) -> Devices<'g, 'r, E> {
+        Devices { guard: self.guard, next: self.links.devices.first }
     }
 
     /// It and the live PEs below it, each before those below it.
-    pub fn subtree(&self) -> impl Iterator<Item = Self> + use<'g, 'r, E> {
-        let (guard, root) = (self.guard, self.index);
-        core::iter::successors(Some(root), move |&at| guard.next_in_subtree(root, at, true))
-            .filter_map(move |index| Self::live(guard, index))
+    #[must_use]
+    pub const fn subtree(&self) -> Subtree<'g, 'r, E> {
+        Subtree { guard: self.guard, root: self.index, next: Some(self.index) }
+    }
+
+    /// The live devices of it and of the live PEs below it.
+    #[must_use]
+    pub const fn subtree_devices(&self) -> SubtreeDevices<'g, 'r, E> {
+        SubtreeDevices { devices: Devices { guard: self.guard, next: None }, pes: self.subtree() }
     }
 
     /// Takes a reference that outlives the lock; `None` when it was removed, or is referenced as
@@ -135,6 +139,69 @@ impl<'g, 'r, E: Env> PeRef<'g, 'r, E> {
             .word
             .get(id.name, max_holds::<E>())
             .map(|_| PeHold::new(self.guard.registry, self.guard.cell, self.slot, id))
+    }
+}
+
+/// See [`PeRef::devices`].
+pub struct Devices<'g, 'r, E: Env> {
+    guard: &'g TreeGuard<'r, E>,
+    next: Option<u16>,
+}
+
+impl<'g, 'r, E: Env> Iterator for Devices<'g, 'r, E> {
+    type Item = DeviceRef<'g, 'r, E>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let at = self.next?;
+            self.next = self.guard.inner.devices.node(at).and_then(|node| node.next);
+            if let Some(device) = DeviceRef::live(self.guard, at) {
+                return Some(device);
+            }
+        }
+    }
+}
+
+/// See [`PeRef::subtree`].
+pub struct Subtree<'g, 'r, E: Env> {
+    guard: &'g TreeGuard<'r, E>,
+    root: u16,
+    next: Option<u16>,
+}
+
+impl<'g, 'r, E: Env> Iterator for Subtree<'g, 'r, E> {
+    type Item = PeRef<'g, 'r, E>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let at = self.next?;
+            self.next = self.guard.next_in_subtree(self.root, at, true);
+            if let Some(pe) = PeRef::live(self.guard, at) {
+                return Some(pe);
+            }
+        }
+    }
+}
+
+/// See [`PeRef::subtree_devices`].
+pub struct SubtreeDevices<'g, 'r, E: Env> {
+    devices: Devices<'g, 'r, E>,
+    pes: Subtree<'g, 'r, E>,
+}
+
+impl<'g, 'r, E: Env> Iterator for SubtreeDevices<'g, 'r, E> {
+    type Item = DeviceRef<'g, 'r, E>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(device) = self.devices.next() {
+                return Some(device);
+            }
+            self.devices = self.pes.next()?.devices();
+        }
     }
 }
 

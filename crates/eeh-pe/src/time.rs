@@ -27,8 +27,9 @@ impl Time {
 
     /// The point `d` later, at most [`Time::NEVER`].
     #[must_use]
+    #[inline(never)]
     pub fn after(self, d: Duration) -> Self {
-        let ns = u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        let ns = d.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(d.subsec_nanos()));
         Self(self.0.saturating_add(ns))
     }
 

@@ -123,7 +123,7 @@ impl<'r, E: Env> Tree<'r, E> {
         if mutant!(eeh_mutant = "visit_comes_too_late", theirs, false) {
             return;
         }
-        for device in root.subtree().flat_map(|pe| pe.devices()) {
+        for device in root.subtree_devices() {
             device.with_platform(&mut visit);
         }
     }

@@ -21,6 +21,7 @@ pub(crate) mod name {
 }
 
 /// A return code below zero as an error.
+#[inline(never)]
 pub(crate) const fn failure(call: &'static str, code: i64) -> FirmwareError {
     match code {
         rc::UNSUPPORTED => FirmwareError::Missing { call },

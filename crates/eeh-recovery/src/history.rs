@@ -46,6 +46,12 @@ pub struct PeHistory {
     touched: Time,
 }
 
+impl PeHistory {
+    fn is_of(&self, phb: PhbNumber, pe: Option<PeNumber>) -> bool {
+        self.phb == phb && self.pe == pe
+    }
+}
+
 /// The past of at most `N` PEs; when there is no room, of those that something happened to last.
 #[derive(Clone, Debug)]
 pub struct History<const N: usize> {
@@ -82,12 +88,14 @@ impl<const N: usize> History<N> {
                 FirmwareEvent::Frozen { .. } | FirmwareEvent::Fenced(_) | FirmwareEvent::DeadPhb(_),
             ) => self.freeze(event.phb, own, now),
             What::Progress(Progress::Began) => {
-                self.change(event.phb, own, now, |entry| {
+                if let Some(entry) = self.entry(event.phb, own, now) {
                     entry.recoveries = entry.recoveries.saturating_add(1);
-                });
+                }
             }
             What::Progress(Progress::Ended(outcome)) => {
-                self.change(event.phb, own, now, |entry| entry.last_outcome = Some(outcome));
+                if let Some(entry) = self.entry(event.phb, own, now) {
+                    entry.last_outcome = Some(outcome);
+                }
             }
             What::Device(what) => {
                 if let Subject::Device(bdf, pe) = event.subject {
@@ -99,51 +107,52 @@ impl<const N: usize> History<N> {
     }
 
     fn freeze(&mut self, phb: PhbNumber, pe: Option<PeNumber>, now: Time) {
-        self.change(phb, pe, now, |entry| {
-            entry.freezes = entry.freezes.saturating_add(1);
-            entry.last_freeze = Some(now);
-        });
+        let Some(entry) = self.entry(phb, pe, now) else { return };
+        entry.freezes = entry.freezes.saturating_add(1);
+        entry.last_freeze = Some(now);
     }
 
     fn device(&mut self, phb: PhbNumber, pe: PeNumber, bdf: Bdf, what: DeviceEvent, now: Time) {
-        if let DeviceEvent::Invoking(_, handler) = what {
-            return self.change(phb, Some(pe), now, |entry| entry.running = Some((bdf, handler, now)));
-        }
-        let (driver, lost) = if let DeviceEvent::Reports(driver, _) = what {
+        let (driver, lost) = if let DeviceEvent::Invoking(driver, _) | DeviceEvent::Reports(driver, _) = what
+        {
             (driver, false)
         } else if let DeviceEvent::HelperLost { driver } = what {
             (driver, true)
         } else {
             return;
         };
-        self.change(phb, Some(pe), now, |entry| {
-            let Some((device, handler, began)) = entry.running.take_if(|(device, ..)| *device == bdf) else {
-                return;
-            };
-            let took = now.since(began);
-            if entry.slowest.is_none_or(|slowest| slowest.took < took) {
-                entry.slowest = Some(Slowest { device, driver, handler, took, lost });
-            }
-        });
+        let Some(entry) = self.entry(phb, Some(pe), now) else { return };
+        if let DeviceEvent::Invoking(_, handler) = what {
+            entry.running = Some((bdf, handler, now));
+            return;
+        }
+        let Some((device, handler, began)) = entry.running.take_if(|(device, ..)| *device == bdf) else {
+            return;
+        };
+        let took = now.since(began);
+        if entry.slowest.is_none_or(|slowest| slowest.took < took) {
+            entry.slowest = Some(Slowest { device, driver, handler, took, lost });
+        }
     }
 
-    /// Changes a PE's entry, which is made when there is none: of the room of the one that nothing has
+    /// A PE's entry, to be changed; it is made when there is none: of the room of the one that nothing has
     /// happened to for longest.
-    fn change(
-        &mut self,
-        phb: PhbNumber,
-        pe: Option<PeNumber>,
-        now: Time,
-        change: impl FnOnce(&mut PeHistory),
-    ) {
-        let is = |entry: &Option<PeHistory>| entry.is_some_and(|e| (e.phb, e.pe) == (phb, pe));
-        let known = self.entries.iter().position(is);
-        let free = || {
-            let oldest = self.entries.iter().enumerate().min_by_key(|(_, e)| e.map(|e| e.touched));
-            oldest.map(|(index, _)| index)
-        };
-        let Some(index) = known.or_else(free) else { return };
-        let Some(place) = self.entries.get_mut(index) else { return };
+    fn entry(&mut self, phb: PhbNumber, pe: Option<PeNumber>, now: Time) -> Option<&mut PeHistory> {
+        let (mut place, mut oldest) = (0, Some(Time::NEVER));
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.as_ref().is_some_and(|e| e.is_of(phb, pe)) {
+                place = index;
+                break;
+            }
+            let touched = entry.as_ref().map(|e| e.touched);
+            if touched < oldest {
+                (place, oldest) = (index, touched);
+            }
+        }
+        let place = self.entries.get_mut(place)?;
+        if !place.as_ref().is_some_and(|e| e.is_of(phb, pe)) {
+            *place = None;
+        }
         let fresh = PeHistory {
             phb,
             pe,
@@ -155,12 +164,9 @@ impl<const N: usize> History<N> {
             running: None,
             touched: now,
         };
-        if known.is_none() {
-            *place = None;
-        }
         let entry = place.get_or_insert(fresh);
         entry.touched = now;
-        change(entry);
+        Some(entry)
     }
 
     /// The PEs that something happened to, in no order.
@@ -171,15 +177,22 @@ impl<const N: usize> History<N> {
     /// What is known of a PE.
     #[must_use]
     pub fn get(&self, phb: PhbNumber, pe: Option<PeNumber>) -> Option<&PeHistory> {
-        self.iter().find(|entry| (entry.phb, entry.pe) == (phb, pe))
+        self.iter().find(|entry| entry.is_of(phb, pe))
     }
 
     /// The first PE after `last`, by PHB and number; a PHB before its PEs. So a reader takes one entry at
     /// a time, and the lock around the history for a moment only.
     #[must_use]
     pub fn after(&self, last: Option<(PhbNumber, Option<PeNumber>)>) -> Option<PeHistory> {
-        let later = |entry: &&PeHistory| last.is_none_or(|last| (entry.phb, entry.pe) > last);
-        self.iter().filter(later).min_by_key(|entry| (entry.phb, entry.pe)).copied()
+        let mut first: Option<&PeHistory> = None;
+        for entry in self.iter() {
+            let place = (entry.phb, entry.pe);
+            if last.is_none_or(|last| place > last) && first.is_none_or(|first| place < (first.phb, first.pe))
+            {
+                first = Some(entry);
+            }
+        }
+        first.copied()
     }
 }
 

@@ -11,12 +11,14 @@ pub(crate) fn phb_target<E: Env>(tree: &Tree<'_, E>) -> PhbTarget {
 }
 
 /// A PE as detection sees it.
+#[inline(never)]
 pub(crate) fn pe_target_of_view(view: &PeView) -> PeTarget {
     let phb = PhbTarget { tree: view.id.tree(), number: view.phb, firmware: view.firmware };
     PeTarget { pe: view.id, phb, number: view.number, kind: view.kind }
 }
 
 /// A borrowed PE.
+#[inline(never)]
 pub(crate) fn pe_target<E: Env>(phb: PhbTarget, pe: PeRef<'_, '_, E>) -> PeTarget {
     PeTarget { pe: pe.id(), phb, number: pe.number(), kind: pe.kind() }
 }
@@ -48,7 +50,7 @@ pub(crate) fn bus_of<E: Env>(pe: PeRef<'_, '_, E>, root_bus: u8) -> Option<u8> {
     if pe.kind().contains(PeType::PHB) {
         return Some(root_bus);
     }
-    pe.subtree().flat_map(|pe| pe.devices()).map(|device| device.info().bdf.bus()).min()
+    pe.subtree_devices().map(|device| device.info().bdf.bus()).min()
 }
 
 /// The bridge whose secondary bus is `bus`.
@@ -58,8 +60,7 @@ pub(crate) fn bridge_above<'g, 'r, E: Env>(
 ) -> Option<DeviceRef<'g, 'r, E>> {
     guard
         .root()?
-        .subtree()
-        .flat_map(|pe| pe.devices())
+        .subtree_devices()
         .find(|device| device.info().bridge.is_some_and(|bridge| bridge.secondary == bus))
 }
 

@@ -87,6 +87,7 @@ impl<T> DerefMut for RawGuard<'_, T> {
 }
 
 impl<T> Drop for RawGuard<'_, T> {
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: `lock` took it with these flags, and only this guard releases it.
         unsafe { bindings::eeh_glue_raw_unlock(self.lock.raw.get(), self.flags) };

@@ -86,7 +86,7 @@ static BOXES: Once<KVVec<RawLock<Content>>> = Once::new();
 pub(crate) fn init(places: usize) -> bool {
     let Ok(mut boxes) = KVVec::with_capacity(places, GFP_KERNEL) else { return false };
     for _ in 0..places {
-        if boxes.push(RawLock::new(Content::empty(), Class::Mailbox), GFP_KERNEL).is_err() {
+        if boxes.push_within_capacity(RawLock::new(Content::empty(), Class::Mailbox)).is_err() {
             return false;
         }
     }

@@ -26,7 +26,7 @@ static EEH: Once<Eeh> = Once::new();
 /// # Context
 ///
 /// Any, NMI included.
-#[inline]
+#[inline(never)]
 pub(crate) fn registry() -> Option<&'static Registry<KernelEnv>> {
     EEH.get().map(|eeh| &eeh.registry)
 }
@@ -36,7 +36,7 @@ pub(crate) fn registry() -> Option<&'static Registry<KernelEnv>> {
 /// # Context
 ///
 /// Any, NMI included.
-#[inline]
+#[inline(never)]
 pub(crate) fn platform() -> Option<&'static KernelPlatform> {
     EEH.get().map(|eeh| &eeh.platform)
 }

@@ -15,7 +15,7 @@ impl Memory for KernelEnv {
     fn slice<T: Send + Sync>(len: usize, mut make: impl FnMut(usize) -> Option<T>) -> Option<KVVec<T>> {
         let mut slice = KVVec::with_capacity(len, GFP_KERNEL).ok()?;
         for index in 0..len {
-            slice.push(make(index)?, GFP_KERNEL).ok()?;
+            slice.push_within_capacity(make(index)?).ok()?;
         }
         Some(slice)
     }

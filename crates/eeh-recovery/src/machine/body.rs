@@ -211,8 +211,7 @@ impl<E: Env> Recovery<'_, E> {
         let Some(tree) = self.root.tree() else { return 0 };
         let guard = tree.lock();
         let Some(root) = guard.pe(self.root.id()) else { return 0 };
-        let devices = root.subtree().flat_map(|pe| pe.devices());
-        devices.filter(|device| virtual_too || device.info().physfn.is_none()).count()
+        root.subtree_devices().filter(|device| virtual_too || device.info().physfn.is_none()).count()
     }
 
     /// Whether a driver of the PE never came back in some earlier recovery, or, while nothing has failed,

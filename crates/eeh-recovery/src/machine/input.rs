@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Answers, reduced to the table's cues.
 
+use core::mem::discriminant;
 use core::time::Duration;
 
 use eeh_pe::{DeviceId, Env, Time};
@@ -84,7 +85,7 @@ impl Input {
 impl<E: Env> Recovery<'_, E> {
     /// Takes an answer. `false` when it is not to the outstanding action: it then changes nothing.
     pub fn handle(&mut self, input: Input, now: Time) -> bool {
-        if input == Input::Cancel {
+        if matches!(input, Input::Cancel) {
             self.outstanding = None;
             if self.phase != Phase::Done {
                 self.cue(Cue::Cancelled);
@@ -133,7 +134,7 @@ impl<E: Env> Recovery<'_, E> {
         } else if let Action::Log { permanent: false } = action {
             self.cue(self.verdict);
         } else if matches!(action, Action::Log { permanent: true } | Action::Release | Action::SaveState)
-            || (self.phase == Phase::Asked && action == Action::Configure)
+            || (self.phase == Phase::Asked && matches!(action, Action::Configure))
         {
             self.finish(Cue::Finished);
         }
@@ -141,7 +142,7 @@ impl<E: Env> Recovery<'_, E> {
 
     /// The body asks for its action again by itself.
     fn later(&mut self, action: Action, until: Time, why: Wait) {
-        if self.phase.plan().enter == Some(action) {
+        if self.phase.plan().enter.is_some_and(|enter| discriminant(&enter) == discriminant(&action)) {
             self.enter = Some(action);
         }
         self.waiting = Some((until, why));
@@ -169,7 +170,7 @@ impl<E: Env> Recovery<'_, E> {
         } else if matches!(action, Action::RestoreState | Action::Configure) {
             let restored = state.is_some_and(FreezeState::is_active);
             self.finish(if restored { Cue::Finished } else { Cue::Refused });
-        } else if action == Action::Unfreeze {
+        } else if matches!(action, Action::Unfreeze) {
             self.unfrozen(state);
         } else {
             self.slot_state(state);
@@ -257,7 +258,7 @@ impl<E: Env> Recovery<'_, E> {
         if answer == JobAnswer::Gone {
             self.notes.push(Note::Step(Step::BusDisappeared));
         }
-        if action == Action::AddBus {
+        if matches!(action, Action::AddBus) {
             self.removed = false;
             if answer == JobAnswer::Gone {
                 return self.cue(Cue::PeGone);

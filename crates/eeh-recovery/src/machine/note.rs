@@ -26,29 +26,38 @@ pub enum Note {
     Device(Bdf, PeNumber, DeviceEvent),
 }
 
+/// How many notes can wait.
+const ROOM: usize = 8;
+
 /// Notes that wait to be told: a few, as the machine tells them before it goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    queue: [Option<Note>; 8],
+    queue: [Option<Note>; ROOM],
+    /// The place of the oldest.
+    first: usize,
+    waiting: usize,
 }
 
 impl Notes {
     /// Appends a note. One that does not fit is dropped: notes decide nothing.
+    #[inline(never)]
     pub(crate) fn push(&mut self, note: Note) {
-        if let Some(free) = self.queue.iter_mut().find(|n| n.is_none()) {
+        if let Some(free @ None) = self.queue.get_mut(self.first.wrapping_add(self.waiting) % ROOM) {
             *free = Some(note);
+            self.waiting = self.waiting.saturating_add(1);
         }
     }
 
     /// Whether none waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.iter().all(Option::is_none)
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.waiting == 0
     }
 
     /// Takes the oldest note.
     pub(crate) fn pop(&mut self) -> Option<Note> {
-        let note = self.queue.first_mut()?.take()?;
-        self.queue.rotate_left(1);
+        let note = self.queue.get_mut(self.first)?.take()?;
+        self.first = self.first.wrapping_add(1) % ROOM;
+        self.waiting = self.waiting.saturating_sub(1);
         Some(note)
     }
 }
@@ -67,6 +76,19 @@ mod tests {
         notes.push(Note::Step(Step::Unable));
         assert_eq!(notes.pop(), Some(Note::Step(Step::Empty)));
         assert_eq!(notes.pop(), Some(Note::Step(Step::Unable)));
+        assert_eq!(notes.pop(), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped() {
+        let mut notes = Notes::default();
+        for count in 0..u32::try_from(ROOM).expect("a few") + 1 {
+            notes.push(Note::Step(Step::TooManyFailures { count }));
+        }
+        for count in 0..u32::try_from(ROOM).expect("a few") {
+            assert_eq!(notes.pop(), Some(Note::Step(Step::TooManyFailures { count })));
+        }
+        assert!(notes.is_empty());
         assert_eq!(notes.pop(), None);
     }
 }

@@ -94,70 +94,104 @@ const SILENT: Action = Action::Channel { state: None, irq: false };
 impl Phase {
     /// What the phase does.
     #[must_use]
-    pub const fn plan(self) -> Plan {
+    pub const fn plan(self) -> &'static Plan {
         match self {
-            Self::Presence => plan(None, None, Body::Each(Visit::Presence), Some(Action::Open)),
+            Self::Presence => const { &plan(None, None, Body::Each(Visit::Presence), Some(Action::Open)) },
             Self::ReportFrozen => {
-                plan(Some(Step::NotifyShutdown), Some(QUIET), Body::Each(Visit::Call(Report::Frozen)), None)
+                const {
+                    &plan(
+                        Some(Step::NotifyShutdown),
+                        Some(QUIET),
+                        Body::Each(Visit::Call(Report::Frozen)),
+                        None,
+                    )
+                }
             }
-            Self::SlotState => plan(None, None, Body::Once(Action::Query), None),
+            Self::SlotState => const { &plan(None, None, Body::Once(Action::Query), None) },
             Self::TempLog => {
-                plan(Some(Step::CollectLog), None, Body::Once(Action::Log { permanent: false }), None)
+                const { &plan(Some(Step::CollectLog), None, Body::Once(Action::Log { permanent: false }), None) }
             }
-            Self::ThawMmio => plan(Some(Step::EnableIo), None, Body::Once(Action::Thaw(Thaw::Mmio)), None),
+            Self::ThawMmio => {
+                const { &plan(Some(Step::EnableIo), None, Body::Once(Action::Thaw(Thaw::Mmio)), None) }
+            }
             Self::ReportMmio => {
-                plan(Some(Step::NotifyResumeIo), None, Body::Each(Visit::Call(Report::MmioEnabled)), None)
+                const {
+                    &plan(
+                        Some(Step::NotifyResumeIo),
+                        None,
+                        Body::Each(Visit::Call(Report::MmioEnabled)),
+                        None,
+                    )
+                }
             }
-            Self::ThawDma => plan(
-                Some(Step::EnabledDma),
-                None,
-                Body::Once(Action::Thaw(Thaw::Dma)),
-                Some(Action::Mark(Mark::Healed)),
-            ),
+            Self::ThawDma => {
+                const {
+                    &plan(
+                        Some(Step::EnabledDma),
+                        None,
+                        Body::Once(Action::Thaw(Thaw::Dma)),
+                        Some(Action::Mark(Mark::Healed)),
+                    )
+                }
+            }
             Self::RemoveAll => {
-                plan(Some(Step::ResetWithHotplug), Some(Action::Mark(Mark::Keep)), Body::Empty, None)
+                const { &plan(Some(Step::ResetWithHotplug), Some(Action::Mark(Mark::Keep)), Body::Empty, None) }
             }
-            Self::RemoveUnaware => plan(
-                Some(Step::ResetWithoutHotplug),
-                Some(Action::Mark(Mark::Keep)),
-                Body::Each(Visit::RemoveUnaware),
-                None,
-            ),
-            Self::Reset => plan(None, Some(Action::Mark(Mark::Block)), Body::Reset, None),
-            Self::Settle => plan(None, None, Body::Settle, Some(Action::Mark(Mark::Unblock))),
-            Self::Restore => plan(None, Some(Action::Configure), Body::Restore, None),
+            Self::RemoveUnaware => {
+                const {
+                    &plan(
+                        Some(Step::ResetWithoutHotplug),
+                        Some(Action::Mark(Mark::Keep)),
+                        Body::Each(Visit::RemoveUnaware),
+                        None,
+                    )
+                }
+            }
+            Self::Reset => const { &plan(None, Some(Action::Mark(Mark::Block)), Body::Reset, None) },
+            Self::Settle => const { &plan(None, None, Body::Settle, Some(Action::Mark(Mark::Unblock))) },
+            Self::Restore => const { &plan(None, Some(Action::Configure), Body::Restore, None) },
             Self::Unfreeze => {
-                plan(None, None, Body::Once(Action::Unfreeze), Some(Action::Mark(Mark::Healed)))
+                const { &plan(None, None, Body::Once(Action::Unfreeze), Some(Action::Mark(Mark::Healed))) }
             }
             Self::RemoveLate => {
-                plan(None, Some(Action::Mark(Mark::Keep)), Body::Each(Visit::RemoveLate), None)
+                const { &plan(None, Some(Action::Mark(Mark::Keep)), Body::Each(Visit::RemoveLate), None) }
             }
-            Self::Pause => plan(None, None, Body::Pause, None),
-            Self::AddBack => plan(None, None, Body::AddBack, None),
-            Self::AddVfs => plan(None, None, Body::AddVfs, None),
-            Self::Asked => plan(None, None, Body::Asked, None),
-            Self::SaveState => plan(None, None, Body::Once(Action::SaveState), None),
-            Self::RestoreState => plan(None, None, Body::Once(Action::RestoreState), None),
-            Self::ReportReset => plan(None, Some(AWAKE), Body::Each(Visit::Call(Report::SlotReset)), None),
-            Self::ReportResume => plan(
-                Some(Step::NotifyResume),
-                Some(AWAKE),
-                Body::Each(Visit::Call(Report::Resume)),
-                Some(Action::Mark(Mark::Settled)),
-            ),
-            Self::ClearAttention => plan(None, None, Body::Each(Visit::Attention), None),
+            Self::Pause => const { &plan(None, None, Body::Pause, None) },
+            Self::AddBack => const { &plan(None, None, Body::AddBack, None) },
+            Self::AddVfs => const { &plan(None, None, Body::AddVfs, None) },
+            Self::Asked => const { &plan(None, None, Body::Asked, None) },
+            Self::SaveState => const { &plan(None, None, Body::Once(Action::SaveState), None) },
+            Self::RestoreState => const { &plan(None, None, Body::Once(Action::RestoreState), None) },
+            Self::ReportReset => {
+                const { &plan(None, Some(AWAKE), Body::Each(Visit::Call(Report::SlotReset)), None) }
+            }
+            Self::ReportResume => {
+                const {
+                    &plan(
+                        Some(Step::NotifyResume),
+                        Some(AWAKE),
+                        Body::Each(Visit::Call(Report::Resume)),
+                        Some(Action::Mark(Mark::Settled)),
+                    )
+                }
+            }
+            Self::ClearAttention => const { &plan(None, None, Body::Each(Visit::Attention), None) },
             Self::PermLog => {
-                plan(Some(Step::Unable), None, Body::Once(Action::Log { permanent: true }), None)
+                const { &plan(Some(Step::Unable), None, Body::Once(Action::Log { permanent: true }), None) }
             }
-            Self::ReportFailure => plan(
-                None,
-                Some(SILENT),
-                Body::Each(Visit::Call(Report::PermFailure)),
-                Some(Action::Mark(Mark::Failed)),
-            ),
-            Self::RemoveFailed => plan(None, None, Body::Empty, None),
-            Self::Release => plan(None, None, Body::Once(Action::Release), None),
-            Self::Done => plan(None, None, Body::Nothing, None),
+            Self::ReportFailure => {
+                const {
+                    &plan(
+                        None,
+                        Some(SILENT),
+                        Body::Each(Visit::Call(Report::PermFailure)),
+                        Some(Action::Mark(Mark::Failed)),
+                    )
+                }
+            }
+            Self::RemoveFailed => const { &plan(None, None, Body::Empty, None) },
+            Self::Release => const { &plan(None, None, Body::Once(Action::Release), None) },
+            Self::Done => const { &plan(None, None, Body::Nothing, None) },
         }
     }
 

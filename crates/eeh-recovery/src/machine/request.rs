@@ -52,11 +52,14 @@ impl<'r, E: Env> Recovery<'r, E> {
         let tree = self.root.tree()?;
         let guard = tree.lock();
         let root = guard.pe(self.root.id())?;
-        let empty = root
-            .subtree()
-            .filter(|pe| pe.flags().contains(PeFlags::KEEP) && pe.devices().next().is_none())
-            .filter_map(|pe| pe.vf());
-        empty.filter(|vf| self.vf.is_none_or(|done| vf.bdf > done)).min_by_key(|vf| vf.bdf)
+        let mut next: Option<VfInfo> = None;
+        for pe in root.subtree().filter(|pe| pe.flags().contains(PeFlags::KEEP)) {
+            let Some(vf) = pe.vf().filter(|_| pe.devices().next().is_none()) else { continue };
+            if self.vf.is_none_or(|done| vf.bdf > done) && next.is_none_or(|next| vf.bdf < next.bdf) {
+                next = Some(vf);
+            }
+        }
+        next
     }
 
     /// Adds the next one, or ends the phase.

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use eeh_pe::{Bdf, DeviceFlags, DeviceId, Env, PeNumber, Time};
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, DeviceRef, Env, PeNumber, Time};
 
 use super::action::{Action, Link};
 use super::note::Note;
@@ -87,21 +87,24 @@ impl<E: Env> Recovery<'_, E> {
         let guard = tree.lock();
         let done = self.cursor.done;
         let root = guard.pe(self.root.id())?;
-        let devices = root.subtree().flat_map(|pe| pe.devices().map(move |device| (pe, device)));
         // Virtual functions come back when the driver of their physical function switches them on.
         let vf = self.is_vf();
-        devices
-            .filter(|(_, device)| vf || device.info().physfn.is_none())
-            .filter(|(_, device)| done.is_none_or(|done| device.info().bdf > done))
-            .min_by_key(|(_, device)| device.info().bdf)
-            .map(|(pe, device)| Current {
-                id: device.id(),
-                bdf: device.info().bdf,
-                pe: pe.number(),
-                bridge: device.flags().contains(DeviceFlags::BRIDGE),
-                conventional: device.info().conventional,
-                ready: false,
-            })
+        let mut next: Option<DeviceRef<'_, '_, E>> = None;
+        for device in root.subtree_devices().filter(|device| vf || device.info().physfn.is_none()) {
+            let bdf = device.info().bdf;
+            if done.is_none_or(|done| bdf > done) && next.is_none_or(|next| bdf < next.info().bdf) {
+                next = Some(device);
+            }
+        }
+        let device = next?;
+        Some(Current {
+            id: device.id(),
+            bdf: device.info().bdf,
+            pe: device.pe()?.number(),
+            bridge: device.flags().contains(DeviceFlags::BRIDGE),
+            conventional: device.info().conventional,
+            ready: false,
+        })
     }
 
     /// The device is restored.

@@ -14,9 +14,38 @@ use reset::{add_back, pause, remove_late, reset, restore, settle, unfreeze};
 
 use super::state::{Cue, Phase};
 
+/// Where each phase goes with each cue, both in the order of their declaration.
+type Table = [[Option<Phase>; Cue::ALL.len()]; Phase::ALL.len()];
+
+static TABLE: Table = table();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "while it is compiled, where neither goes unnoticed"
+)]
+const fn table() -> Table {
+    let mut table = [[None; Cue::ALL.len()]; Phase::ALL.len()];
+    let mut row = 0;
+    while row < Phase::ALL.len() {
+        let mut column = 0;
+        while column < Cue::ALL.len() {
+            table[row][column] = follows(Phase::ALL[row], Cue::ALL[column]);
+            column += 1;
+        }
+        row += 1;
+    }
+    table
+}
+
 /// The phase that follows `phase` on `cue`; `None` when they cannot meet.
 #[must_use]
-pub const fn next(phase: Phase, cue: Cue) -> Option<Phase> {
+#[expect(clippy::as_conversions, reason = "a variant's place among the others")]
+pub fn next(phase: Phase, cue: Cue) -> Option<Phase> {
+    *TABLE.get(phase as usize)?.get(cue as usize)?
+}
+
+const fn follows(phase: Phase, cue: Cue) -> Option<Phase> {
     match phase {
         Phase::Presence => presence(cue),
         Phase::ReportFrozen => report_frozen(cue),

@@ -24,6 +24,9 @@ const UNFREEZE_ATTEMPTS: u32 = 3;
 const BEYOND: DeviceFlags =
     DeviceFlags::REMOVED.union(DeviceFlags::PERM_FAILURE).union(DeviceFlags::LOCK_LOST);
 
+/// What is done with each device.
+type Each<'a, 'r, E> = dyn FnMut(&DeviceHold<'r, E>, <E as Env>::Device) + 'a;
+
 impl<'r, P: Platform> Worker<'r, P> {
     /// Does the action, or starts the job that does it.
     pub(super) fn perform(&mut self, active: &mut Active<'r, P>, action: Action, now: Time) {
@@ -67,17 +70,13 @@ impl<'r, P: Platform> Worker<'r, P> {
     pub(super) fn for_each(
         &self,
         active: &Active<'r, P>,
-        each: impl FnMut(&DeviceHold<'r, P::Env>, <P::Env as Env>::Device),
+        mut each: impl FnMut(&DeviceHold<'r, P::Env>, <P::Env as Env>::Device),
     ) {
-        self.for_each_below(active.machine.root(), each);
+        self.for_each_below(active.machine.root(), &mut each);
     }
 
     /// The same for any PE.
-    pub(super) fn for_each_below(
-        &self,
-        root: &PeHold<'r, P::Env>,
-        mut each: impl FnMut(&DeviceHold<'r, P::Env>, <P::Env as Env>::Device),
-    ) {
+    pub(super) fn for_each_below(&self, root: &PeHold<'r, P::Env>, each: &mut Each<'_, 'r, P::Env>) {
         let Some(root) = root.try_clone() else { return };
         for device in DeviceWalk::new(root) {
             if let Some(platform) = device.platform() {
@@ -174,7 +173,7 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// The state of a PE. A fence of the whole PHB isolates that, whose recovery takes over.
     pub(super) fn query(&self, active: &Active<'r, P>, target: &PeTarget, now: Time) -> Input {
         let state = self.platform.firmware().state(target);
-        if state == Ok(FreezeState::PhbFenced)
+        if matches!(state, Ok(FreezeState::PhbFenced))
             && !active.target.kind.contains(PeType::PHB)
             && let Some(phb) = self.phb_pe()
         {
@@ -198,14 +197,14 @@ impl<'r, P: Platform> Worker<'r, P> {
                 return before;
             }
             // Of a PE that firmware knows nothing of, nothing is frozen.
-            if active.asked.is_some() && state == Some(FreezeState::NotSupported) {
+            if active.asked.is_some() && matches!(state, Some(FreezeState::NotSupported)) {
                 return Input::State(Some(FreezeState::Active));
             }
         } else {
             return before;
         }
         self.before_change(&active.target, now);
-        self.for_each_pe(active, |worker, pe| {
+        self.for_each_pe(active, &mut |worker, pe| {
             let result = worker.platform.firmware().thaw(pe, what);
             worker.tell_failed(active, result, now);
             // Only the PE that was asked for: those below it may be others'.
@@ -215,7 +214,7 @@ impl<'r, P: Platform> Worker<'r, P> {
     }
 
     /// Calls `each` for the PE and each PE below it that is ours, without the lock, while it answers true.
-    fn for_each_pe(&self, active: &Active<'r, P>, mut each: impl FnMut(&Self, &PeTarget) -> bool) {
+    fn for_each_pe(&self, active: &Active<'r, P>, each: &mut dyn FnMut(&Self, &PeTarget) -> bool) {
         let Some(root) = active.machine.root().try_clone() else { return };
         for pe in Walk::new(root) {
             let view = self.tree.registry().peek(pe.id());
@@ -233,7 +232,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.before_change(&active.target, now);
         self.tell_left_frozen(active, now);
         let mut answer = Input::State(Some(FreezeState::Active));
-        self.for_each_pe(active, |worker, pe| {
+        self.for_each_pe(active, &mut |worker, pe| {
             for _ in 0..UNFREEZE_ATTEMPTS {
                 let result = worker.platform.firmware().thaw(pe, Thaw::All);
                 if !worker.tell_failed(active, result, now) {
@@ -241,7 +240,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 }
             }
             answer = worker.query(active, pe, now);
-            answer == Input::State(Some(FreezeState::Active))
+            matches!(answer, Input::State(Some(FreezeState::Active)))
         });
         answer
     }
@@ -256,7 +255,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 self.tell_failed(active, result, now);
             }
             let configured = self.configure(active, now);
-            if configured != Input::Done {
+            if !matches!(configured, Input::Done) {
                 return configured;
             }
             self.log_devices(active, permanent, now);
@@ -284,7 +283,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             ConfigurePoll::Done => {}
             ConfigurePoll::Failed(error) => {
                 self.tell_call(Some(active.id), error, now);
-                if active.asked.is_some_and(|asked| asked.ask == Ask::Configure) {
+                if active.asked.is_some_and(|asked| matches!(asked.ask, Ask::Configure)) {
                     return Input::State(None);
                 }
             }

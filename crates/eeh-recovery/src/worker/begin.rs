@@ -124,7 +124,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             let parent = registry.peek(at.pe).and_then(|view| registry.peek(view.parent?));
             let Some(parent) = parent.map(|view| pe_target_of_view(&view)) else { return highest };
-            if state == Ok(FreezeState::PhbFenced) {
+            if matches!(state, Ok(FreezeState::PhbFenced)) {
                 return self.phb_pe().unwrap_or(highest);
             }
             if parent.kind.contains(PeType::PHB) {

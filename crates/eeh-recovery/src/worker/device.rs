@@ -34,7 +34,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         }
         let Some(id) = action.device() else {
             let bus = BusTarget { pe: active.target.pe, phb: self.phb, bus: active.machine.bus() };
-            let job = if action == Action::AddBus { Job::AddBus(bus) } else { Job::RemoveBus(bus) };
+            let job = if matches!(action, Action::AddBus) { Job::AddBus(bus) } else { Job::RemoveBus(bus) };
             return self.start_helper(active, action, None, job, now);
         };
         let Some((facts, device)) = self.facts(id) else {
@@ -174,7 +174,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         };
         let device = {
             let mut guard = self.tree.lock();
-            if handler == Handler::ErrorDetected(ChannelState::Frozen) {
+            if matches!(handler, Handler::ErrorDetected(ChannelState::Frozen)) {
                 let _ = guard.change_device(id, DeviceFlags::IN_ERROR, DeviceFlags::empty());
             }
             guard.device(id).and_then(|device| device.platform())

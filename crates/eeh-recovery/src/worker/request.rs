@@ -158,7 +158,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 }
             }
             let forgets = cfg!(eeh_mutant = "hazard_5_16_thaw_leaves_the_mark");
-            if done && asked.ask == Ask::Thaw(Thaw::All) && !forgets {
+            if done && matches!(asked.ask, Ask::Thaw(Thaw::All)) && !forgets {
                 guard.clear_subtree(pe, PeFlags::ISOLATED, Passed::Include);
             }
         }
@@ -179,7 +179,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let isolated =
             |pe| self.tree.registry().peek(pe).is_some_and(|pe| pe.flags.contains(PeFlags::ISOLATED));
         let core = self.platform.core();
-        self.for_each_below(root, |hold, device| {
+        self.for_each_below(root, &mut |hold, device| {
             let lost = hold.flags().intersects(DeviceFlags::PERM_FAILURE | DeviceFlags::LOCK_LOST);
             if !lost && !hold.pe().is_some_and(isolated) {
                 core.set_channel_state(&device, ChannelState::Normal);

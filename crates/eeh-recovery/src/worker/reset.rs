@@ -41,7 +41,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let Some(point) = point else {
             return Input::Reset(ResetPoll::Failed(NO_PE));
         };
-        if point == ResetPoint::Unknown && active.machine.is_empty() && firmware.needs_point() {
+        if matches!(point, ResetPoint::Unknown) && active.machine.is_empty() && firmware.needs_point() {
             return Input::Unreachable;
         }
         active.reset = Some(firmware.begin_reset(&active.target, &point, kind));
@@ -62,7 +62,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             ResetPoll::Failed(error) => {
                 active.reset = None;
                 self.tell_call(Some(active.id), error, now);
-                if self.query(active, &active.target, now) == Input::Fenced {
+                if matches!(self.query(active, &active.target, now), Input::Fenced) {
                     return Input::Fenced;
                 }
             }
@@ -166,14 +166,15 @@ impl<'r, P: Platform> Worker<'r, P> {
         // breaks while it is recovered is no better.
         let state = firmware.state(&active.target);
         let phb = active.target.kind.contains(PeType::PHB);
-        let lost = state == Ok(FreezeState::PhbFenced) || (phb && !state.is_ok_and(FreezeState::is_active));
+        let lost =
+            matches!(state, Ok(FreezeState::PhbFenced)) || (phb && !state.is_ok_and(FreezeState::is_active));
         let successor = {
             let mut guard = self.tree.lock();
             // Nor does a PE come back while a device stays in it whose driver nobody can stop: freezes that
             // this one makes would be recovered without end, for the failure ended their budget.
-            let left = guard.pe(root).is_some_and(|pe| {
-                pe.subtree().flat_map(|pe| pe.devices()).any(|d| d.flags().contains(DeviceFlags::LOCK_LOST))
-            });
+            let left = guard
+                .pe(root)
+                .is_some_and(|pe| pe.subtree_devices().any(|d| d.flags().contains(DeviceFlags::LOCK_LOST)));
             let marks = if lost || left { marks.difference(PeFlags::ISOLATED) } else { marks };
             if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) {
                 guard.clear_subtree(root, marks, Passed::Include);

@@ -109,7 +109,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let found = {
             let guard = self.tree.lock();
             guard.find(number).map(|pe| {
-                let device = pe.subtree().flat_map(|pe| pe.devices()).find_map(|device| device.platform());
+                let device = pe.subtree_devices().find_map(|device| device.platform());
                 (pe_target(self.phb, pe), pe.flags(), device)
             })
         };
@@ -167,8 +167,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             (pe_target(self.phb, pe), pe.devices().find_map(|device| device.platform()))
         };
         let state = self.platform.firmware().state(&found.0);
-        let frozen = [FreezeState::Frozen, FreezeState::MmioFrozen, FreezeState::DmaFrozen];
-        state.is_ok_and(|state| frozen.contains(&state)).then_some(found)
+        matches!(state, Ok(FreezeState::Frozen | FreezeState::MmioFrozen | FreezeState::DmaFrozen))
+            .then_some(found)
     }
 
     fn isolate(&self, target: PeTarget, now: Time) -> Asked {
