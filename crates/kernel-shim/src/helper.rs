@@ -2,7 +2,7 @@
 //! The helper of a PHB's worker: runs what may take for ever.
 
 use eeh_pe::{DeviceId, TreeId};
-use eeh_recovery::{ErsResult, Handler, Job, JobAnswer, may_call};
+use eeh_recovery::{ErsResult, Handler, Job, JobAnswer, PciCore, may_call};
 
 use crate::bindings;
 use crate::env::KernelEnv;
