@@ -69,6 +69,17 @@ impl<E: Env> Glance<'_, E> {
     }
 }
 
+/// What has a CPU address.
+#[derive(Debug)]
+pub enum GlanceAt<'r, E: Env> {
+    /// A device; `None` when it or its PE is gone.
+    Device(Option<Glance<'r, E>>),
+    /// No device.
+    Nobody,
+    /// The map is large, or is being changed: [`Registry::glance_at_length`] knows.
+    Unsettled,
+}
+
 impl<E: Env> Registry<E> {
     /// Looks at a live device's PE without a reference, a lock or a store; `None` when either is
     /// gone.
@@ -82,16 +93,30 @@ impl<E: Env> Registry<E> {
         glance(self.cell(id.tree)?, id.name)
     }
 
-    /// The same of the device that decodes a CPU address; `None` when none does, `Some(None)` when it
-    /// or its PE is gone.
+    /// The same of the device that decodes a CPU address.
     ///
     /// # Context
     ///
     /// Any, NMI included.
     #[inline]
     #[must_use]
-    pub fn glance_at(&self, address: u64) -> Option<Option<Glance<'_, E>>> {
-        let (cell, id) = self.find(address)?;
+    pub fn glance_at(&self, address: u64) -> GlanceAt<'_, E> {
+        match self.find_at_once(address) {
+            Some(Some((cell, id))) => GlanceAt::Device(glance(cell, id.name)),
+            Some(None) => GlanceAt::Nobody,
+            None => GlanceAt::Unsettled,
+        }
+    }
+
+    /// What [`GlanceAt::Unsettled`] comes to: `None` when no device has the address, `Some(None)` when
+    /// it or its PE is gone.
+    ///
+    /// # Context
+    ///
+    /// Any, NMI included.
+    #[must_use]
+    pub fn glance_at_length(&self, address: u64) -> Option<Option<Glance<'_, E>>> {
+        let (cell, id) = self.find_at_length(address)?;
         Some(glance(cell, id.name))
     }
 

@@ -189,14 +189,16 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     /// The youngest removed PE of this number whose recovery still runs.
     fn predecessor(&self, number: PeNumber) -> Option<u16> {
         let pes = &self.inner.pes;
-        pes.with_key(number.0)
-            .filter(|&index| {
-                self.pe_slot(index).is_some_and(|slot| {
-                    let word = slot.word.load();
-                    !word.is_live() && word.flags() & PeFlags::RECOVERING.bits() != 0
-                })
-            })
-            .max_by_key(|&index| pes.node(index).map(|node| node.born))
+        let mut youngest = None;
+        for index in pes.with_key(number.0) {
+            let Some((node, slot)) = pes.node(index).zip(self.pe_slot(index)) else { continue };
+            let word = slot.word.load();
+            let recovers = !word.is_live() && word.flags() & PeFlags::RECOVERING.bits() != 0;
+            if recovers && youngest.is_none_or(|(born, _)| born <= node.born) {
+                youngest = Some((node.born, index));
+            }
+        }
+        youngest.map(|(_, index)| index)
     }
 
     /// Makes `new` the successor of `old`, which keeps its place in the chain: clearing marks goes

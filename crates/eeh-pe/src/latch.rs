@@ -227,25 +227,20 @@ impl<E: Env> Latch<E> {
         self.storage.ranges
     }
 
-    /// The value of the range that contains `address`.
-    ///
-    /// Compiled where it is called, but for what is rare.
+    /// The value of the range that contains `address`, [`FREE`] when there is none; `None` of what is rare:
+    /// many leaves, or an update.
     ///
     /// # Context
     ///
     /// Any, including an interrupt of the writer.
     #[inline(always)]
-    pub(crate) fn find(&self, address: u64) -> Option<u64> {
-        let value = self.find_in_first(address).unwrap_or_else(|| self.find_in_all(address));
-        (value != FREE).then_some(value)
-    }
-
-    /// The same, [`FREE`] when there is none; `None` of what is rare: many leaves, or an update.
-    #[inline(always)]
-    fn find_in_first(&self, address: u64) -> Option<u64> {
+    pub(crate) fn find_in_first(&self, address: u64) -> Option<u64> {
         let before = self.sequence.load(Acquire);
         let used = before & USED_MASK;
-        let first = self.copy(before).first().filter(|_| used <= ONE_LEAF)?;
+        if used > ONE_LEAF {
+            return None;
+        }
+        let first = self.copy(before).first()?;
         let entry = if used == ONE_ROW {
             first.row().last_at_most(address, start)
         } else {
@@ -254,10 +249,14 @@ impl<E: Env> Latch<E> {
         self.settle(before, entry, address)
     }
 
-    /// The same, of all that is used.
+    /// The same, of all that is used, and until no update comes in between.
+    ///
+    /// # Context
+    ///
+    /// Any, including an interrupt of the writer.
     #[cold]
     #[inline(never)]
-    fn find_in_all(&self, address: u64) -> u64 {
+    pub(crate) fn find_in_all(&self, address: u64) -> u64 {
         loop {
             let before = self.sequence.load(Acquire);
             let leaves = used_leaves(self.copy(before), before);

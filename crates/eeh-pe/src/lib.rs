@@ -84,7 +84,7 @@ pub use device::{BridgeInfo, DeviceInfo, DeviceView, PeSpec, PeView, VfInfo};
 pub use env::{Env, Lock, LockName, Memory, SetOnce};
 pub use error::{AddPhbError, InsertError, MapError};
 pub use flags::{DeviceFlags, PeFlags, PeType};
-pub use glance::Glance;
+pub use glance::{Glance, GlanceAt};
 pub use guard::TreeGuard;
 pub use hold::{DeviceHold, PeHold};
 pub use hotplug::Removed;

@@ -7,7 +7,7 @@ use crate::env::{Env, Lock, LockName, SetOnce, max_holds};
 use crate::flags::{DeviceFlags, PeFlags};
 use crate::hold::{DeviceHold, PeHold};
 use crate::id::{Bdf, DeviceId, PeId, PhbNumber, TreeId};
-use crate::latch::Latch;
+use crate::latch::{FREE, Latch};
 use crate::mutant::mutant;
 use crate::name::Name;
 use crate::slot::Slot;
@@ -187,19 +187,39 @@ impl<E: Env> Registry<E> {
     #[inline]
     #[must_use]
     pub fn lookup(&self, address: u64) -> Option<DeviceId> {
-        self.find(address).map(|(_, device)| device)
+        let found = self.find_at_once(address).unwrap_or_else(|| self.find_at_length(address));
+        found.map(|(_, device)| device)
     }
 
-    /// The same, with the place of its PHB.
+    /// The same, with the place of its PHB; `None` when it takes a longer look.
     #[inline(always)]
-    pub(crate) fn find(&self, address: u64) -> Option<(&TreeCell<E>, DeviceId)> {
-        let tree = TreeId(Name::from_bits(self.windows.find(address)?));
-        let cell = self.cell(tree)?;
-        let name = Name::from_bits(cell.map.get()?.find(address)?);
+    pub(crate) fn find_at_once(&self, address: u64) -> Option<Option<(&TreeCell<E>, DeviceId)>> {
+        self.find_by(|latch| latch.find_in_first(address))
+    }
+
+    /// The same, however long it takes.
+    pub(crate) fn find_at_length(&self, address: u64) -> Option<(&TreeCell<E>, DeviceId)> {
+        self.find_by(|latch| Some(latch.find_in_all(address))).flatten()
+    }
+
+    /// Asks the PHBs' windows, and then the map of one PHB; `None` when `find` does not answer.
+    #[inline(always)]
+    fn find_by(&self, find: impl Fn(&Latch<E>) -> Option<u64>) -> Option<Option<(&TreeCell<E>, DeviceId)>> {
+        let window = find(&self.windows)?;
+        if window == FREE {
+            return Some(None);
+        }
+        let tree = TreeId(Name::from_bits(window));
+        let Some(cell) = self.cell(tree) else { return Some(None) };
+        let Some(map) = cell.map.get() else { return Some(None) };
+        let value = find(map)?;
+        if value == FREE {
+            return Some(None);
+        }
         // The next PHB in this place may have filled the map since the window was found; it was
         // live before it did.
         let same = mutant!(eeh_mutant = "lookup_mixes_phbs", cell.state.load().is(tree.0), true);
-        same.then(|| (cell, tree.device(name)))
+        Some(same.then(|| (cell, tree.device(Name::from_bits(value)))))
     }
 
     /// Frees what was removed and is referenced by nobody, on all PHBs.

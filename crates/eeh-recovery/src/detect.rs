@@ -8,7 +8,8 @@
 use core::time::Duration;
 
 use eeh_pe::{
-    Counter, Detection, DeviceFlags, DeviceId, Glance, Isolate, PeFlags, PeId, PeView, Registry, SlotName,
+    Counter, Detection, DeviceFlags, DeviceId, Glance, GlanceAt, Isolate, PeFlags, PeId, PeView, Registry,
+    SlotName,
 };
 
 use crate::observe::{DeviceEvent, Event, FirmwareEvent, Observer, Subject, What};
@@ -62,23 +63,50 @@ pub fn check_failure<P: Platform>(
     address: u64,
     context: Context,
 ) -> Check {
-    check_failure_in(platform, registry, address, || context)
+    let check = check_failure_at_once(platform, registry, address, || context);
+    check.unwrap_or_else(|| check_failure_at_length(platform, registry, address, context))
 }
 
 /// The same, where it takes some looking to tell the context: only what acts on it asks.
+///
+/// `None` when it takes a longer look: see [`check_failure_at_length`]. A caller that does that last has nothing to
+/// keep over a call.
 ///
 /// # Context
 ///
 /// Any, as `context` says.
 #[inline]
-pub fn check_failure_in<P: Platform>(
+pub fn check_failure_at_once<P: Platform>(
     platform: &P,
     registry: &Registry<P::Env>,
     address: u64,
     context: impl FnOnce() -> Context,
-) -> Check {
+) -> Option<Check> {
     match registry.glance_at(address) {
-        Some(glance) => check(platform, registry, || glance, address, context),
+        GlanceAt::Device(glance) => Some(check(platform, registry, || glance, address, context)),
+        GlanceAt::Nobody => {
+            registry.stats().count(Counter::NoDevice);
+            Some(Check::Unknown)
+        }
+        GlanceAt::Unsettled => None,
+    }
+}
+
+/// The same for an address among many, or while some come or go.
+///
+/// # Context
+///
+/// Any, as `context` says.
+#[cold]
+#[inline(never)]
+pub fn check_failure_at_length<P: Platform>(
+    platform: &P,
+    registry: &Registry<P::Env>,
+    address: u64,
+    context: Context,
+) -> Check {
+    match registry.glance_at_length(address) {
+        Some(glance) => check(platform, registry, || glance, address, || context),
         None => {
             registry.stats().count(Counter::NoDevice);
             Check::Unknown

@@ -54,8 +54,8 @@ pub use config_space::{
     save as save_config,
 };
 pub use detect::{
-    Check, Context, check_failure, check_failure_in, dev_check_failure, dev_check_failure_named,
-    driver_bound, force_recover, may_call,
+    Check, Context, check_failure, check_failure_at_length, check_failure_at_once, dev_check_failure,
+    dev_check_failure_named, driver_bound, force_recover, may_call,
 };
 pub use ers::ErsResult;
 pub use history::{History, PeHistory, Slowest};

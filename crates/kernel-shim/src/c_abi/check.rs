@@ -2,7 +2,9 @@
 //! Detection, and what C reads of PEs and devices. Any context.
 
 use ::eeh_pe::{Counter, DeviceFlags, PeFlags};
-use eeh_recovery::{Check, Context, check_failure_in, dev_check_failure_named, mark_isolated};
+use eeh_recovery::{
+    Check, Context, check_failure_at_length, check_failure_at_once, dev_check_failure_named, mark_isolated,
+};
 use kernel::ffi::{c_int, c_ulong, c_void};
 
 use super::like_c;
@@ -48,7 +50,16 @@ unsafe extern "C" fn eeh_check_failure(token: *const c_void) -> c_int {
     // SAFETY: the caller's promise.
     let address = unsafe { bindings::eeh_glue_vmap_phys(token.addr() as c_ulong) };
     let Some(eeh) = state::eeh() else { return 0 };
-    answer(check_failure_in(&eeh.platform, &eeh.registry, address, context))
+    match check_failure_at_once(&eeh.platform, &eeh.registry, address, context) {
+        Some(check) => answer(check),
+        None => check_at_length(eeh, address),
+    }
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn check_at_length(eeh: &state::Eeh, address: u64) -> c_int {
+    answer(check_failure_at_length(&eeh.platform, &eeh.registry, address, context()))
 }
 
 /// Whether a device is frozen. C: `eeh_dev_check_failure`
