@@ -11,6 +11,8 @@ use crate::context::Fallible;
 /// Which machine QEMU is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Machine {
+    /// PowerNV with PHB3.
+    Powernv8,
     /// PowerNV with PHB4.
     Powernv9,
     /// PowerNV with PHB5.
@@ -23,6 +25,7 @@ impl Machine {
     /// As QEMU calls it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Powernv8 => "powernv8",
             Self::Powernv9 => "powernv9",
             Self::Powernv10 => "powernv10",
             Self::Pseries => "pseries",
@@ -32,6 +35,7 @@ impl Machine {
     /// What is in it.
     pub(crate) fn functions(self) -> &'static [Function] {
         match self {
+            Self::Powernv8 => POWERNV.split_at(FUNCTIONS_OF_THREE).0,
             Self::Powernv9 | Self::Powernv10 => &POWERNV,
             Self::Pseries => &PSERIES,
         }
@@ -81,7 +85,11 @@ const PSERIES: [Function; 3] = [
     function("0002:00:01.0", "xhci_hcd", "qemu-xhci", Kind::Other, false),
 ];
 
-/// The functions of either PowerNV machine.
+/// How many of [`POWERNV`], and of [`POWERNV_DEVICES`], are on the first three PHBs: PHB3's machine has no more.
+const FUNCTIONS_OF_THREE: usize = 5;
+const DEVICES_OF_THREE: usize = 9;
+
+/// The functions of the PowerNV machines.
 pub(crate) const POWERNV: [Function; 8] = [
     function("0000:01:00.0", "nvme", "nvme", Kind::Disk, false),
     function("0001:01:00.0", "e1000e", "e1000e", Kind::Net(1), false),
@@ -229,6 +237,7 @@ pub(crate) fn command(qemu: &Qemu, boot: &Boot<'_>, files: &Files) -> Command {
     command.arg("-append").arg(format!("console=hvc0 panic=1 log_buf_len=4M {}", boot.append));
     let devices = match boot.machine {
         Machine::Pseries => pseries(files, qemu.freezing.is_some() && !boot.stock),
+        Machine::Powernv8 => powernv(files, POWERNV_DEVICES.split_at(DEVICES_OF_THREE).0),
         Machine::Powernv9 | Machine::Powernv10 => {
             powernv(files, if boot.swapped { &SWAPPED_DEVICES } else { &POWERNV_DEVICES })
         }

@@ -261,7 +261,7 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             return test::run(ctx, &Rig::new(ctx, cache, options, &kernel)?, options, choice);
         }
         Task::Selftest { options, machine, built } => {
-            let all = [Machine::Powernv9, Machine::Powernv10, Machine::Pseries];
+            let all = [Machine::Powernv8, Machine::Powernv9, Machine::Powernv10, Machine::Pseries];
             let machines = if machine.is_empty() { &all } else { &machine[..] };
             return selftest::run(ctx, cache, options, (machines, *built));
         }

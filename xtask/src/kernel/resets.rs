@@ -34,7 +34,9 @@ pub(crate) struct Calls {
 pub(crate) fn trace(guest: &mut Guest, machine: Machine) -> Fallible<()> {
     let (events, filter) = match machine {
         Machine::Pseries => (["rtas_input", "rtas_output"], format!("name == \"{SLOT_RESET}\"")),
-        Machine::Powernv9 | Machine::Powernv10 => (["opal_entry", "opal_exit"], "opcode == 49".to_owned()),
+        Machine::Powernv8 | Machine::Powernv9 | Machine::Powernv10 => {
+            (["opal_entry", "opal_exit"], "opcode == 49".to_owned())
+        }
     };
     for event in events {
         let at = format!("{TRACING}/events/powerpc/{event}");
