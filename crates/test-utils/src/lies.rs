@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is told of one call, and when.
-pub(crate) trait Told: Clone + Debug {
+pub trait Told: Clone + Debug {
     /// Names a call.
     type Call: Ord + Copy + Debug;
 
@@ -75,5 +75,47 @@ impl<L: Told> Lies<L> {
                 }
             }
         })?
+    }
+}
+
+/// Firmware that tells the truth until it is told to lie.
+#[derive(Debug)]
+pub struct Liar<F, L: Told> {
+    honest: F,
+    lies: Lies<L>,
+}
+
+impl<F, L: Told> Liar<F, L> {
+    /// Over firmware that is honest.
+    #[must_use]
+    pub fn new(honest: F) -> Self {
+        Self { honest, lies: Lies::default() }
+    }
+
+    /// The honest firmware.
+    #[must_use]
+    pub const fn honest(&self) -> &F {
+        &self.honest
+    }
+
+    /// From now on it tells this too; of two lies about a call, the older comes first.
+    pub fn tell(&self, lie: L) {
+        self.lies.tell(lie);
+    }
+
+    /// From now on it tells the truth.
+    pub fn repent(&self) {
+        self.lies.repent();
+    }
+
+    /// How often the call was made since the first lie.
+    #[must_use]
+    pub fn calls(&self, call: L::Call) -> u32 {
+        self.lies.calls(call)
+    }
+
+    /// What a call answers, if it lies.
+    pub(crate) fn next(&self, call: L::Call) -> Option<L> {
+        self.lies.next(call)
     }
 }

@@ -4,7 +4,7 @@
 use eeh_powernv::opal::{FreezeStatus, NextErrorOut, Opal};
 
 use super::Firmware;
-use crate::lies::{Lies, Told};
+use crate::lies::{Liar, Told};
 
 /// The calls that can lie.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -97,51 +97,19 @@ impl Told for Lie {
 }
 
 /// Firmware that tells the truth until it is told to lie.
-#[derive(Debug)]
-pub struct Garbage {
-    honest: Firmware,
-    lies: Lies<Lie>,
-}
+pub type Garbage = Liar<Firmware, Lie>;
 
 impl Garbage {
-    /// Over firmware that is honest.
-    #[must_use]
-    pub fn new(honest: Firmware) -> Self {
-        Self { honest, lies: Lies::default() }
-    }
-
-    /// The honest firmware.
-    #[must_use]
-    pub const fn honest(&self) -> &Firmware {
-        &self.honest
-    }
-
-    /// From now on it tells this too; of two lies about a call, the older comes first.
-    pub fn tell(&self, lie: Lie) {
-        self.lies.tell(lie);
-    }
-
-    /// From now on it tells the truth.
-    pub fn repent(&self) {
-        self.lies.repent();
-    }
-
-    /// How often the call was made since the first lie.
-    #[must_use]
-    pub fn calls(&self, call: Named) -> u32 {
-        self.lies.calls(call)
-    }
-
     /// A call without outputs.
     fn plain(&self, call: Named, honest: impl FnOnce(&Firmware) -> i64) -> i64 {
-        self.lies.next(call).map_or_else(|| honest(&self.honest), |lie| lie.code)
+        self.next(call).map_or_else(|| honest(self.honest()), |lie| lie.code)
     }
 }
 
 impl Opal for Garbage {
     fn pci_eeh_freeze_status(&self, phb: u64, pe: u64, out: &mut FreezeStatus) -> i64 {
-        let Some(lie) = self.lies.next(Named::FreezeStatus) else {
-            return self.honest.pci_eeh_freeze_status(phb, pe, out);
+        let Some(lie) = self.next(Named::FreezeStatus) else {
+            return self.honest().pci_eeh_freeze_status(phb, pe, out);
         };
         *out = lie.status;
         lie.code
@@ -164,21 +132,21 @@ impl Opal for Garbage {
     }
 
     fn pci_next_error(&self, phb: u64, out: &mut NextErrorOut) -> i64 {
-        let Some(lie) = self.lies.next(Named::NextError) else { return self.honest.pci_next_error(phb, out) };
+        let Some(lie) = self.next(Named::NextError) else { return self.honest().pci_next_error(phb, out) };
         *out = lie.next;
         lie.code
     }
 
     fn pci_get_phb_diag_data2(&self, phb: u64, buffer: &mut [u8]) -> i64 {
-        let Some(lie) = self.lies.next(Named::PhbDiag) else {
-            return self.honest.pci_get_phb_diag_data2(phb, buffer);
+        let Some(lie) = self.next(Named::PhbDiag) else {
+            return self.honest().pci_get_phb_diag_data2(phb, buffer);
         };
         buffer.fill(lie.fill);
         lie.code
     }
 
     fn pci_get_hub_diag_data(&self, hub: u64, buffer: &mut [u8]) -> i64 {
-        self.honest.pci_get_hub_diag_data(hub, buffer)
+        self.honest().pci_get_hub_diag_data(hub, buffer)
     }
 
     fn pci_reinit(&self, phb: u64, scope: u64, data: u64) -> i64 {
@@ -186,12 +154,12 @@ impl Opal for Garbage {
     }
 
     fn pci_err_inject(&self, phb: u64, pe: u32, kind: u32, function: u32, address: u64, mask: u64) -> i64 {
-        self.honest.pci_err_inject(phb, pe, kind, function, address, mask)
+        self.honest().pci_err_inject(phb, pe, kind, function, address, mask)
     }
 
     fn pci_config_read(&self, phb: u64, bdf: u16, offset: u16, size: u8, out: &mut u32) -> i64 {
-        let Some(lie) = self.lies.next(Named::ConfigRead) else {
-            return self.honest.pci_config_read(phb, bdf, offset, size, out);
+        let Some(lie) = self.next(Named::ConfigRead) else {
+            return self.honest().pci_config_read(phb, bdf, offset, size, out);
         };
         *out = u32::from_ne_bytes([lie.fill; 4]);
         lie.code

@@ -4,7 +4,7 @@
 use eeh_pseries::rtas::{Address, ErrorClass, Rtas, Services, SlotResetState, info};
 
 use super::Firmware;
-use crate::lies::{Lies, Told};
+use crate::lies::{Liar, Told};
 
 /// The calls that can lie.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -113,69 +113,37 @@ impl Told for Lie {
 }
 
 /// Firmware that tells the truth until it is told to lie.
-#[derive(Debug)]
-pub struct Garbage {
-    honest: Firmware,
-    lies: Lies<Lie>,
-}
+pub type Garbage = Liar<Firmware, Lie>;
 
 impl Garbage {
-    /// Over firmware that is honest.
-    #[must_use]
-    pub fn new(honest: Firmware) -> Self {
-        Self { honest, lies: Lies::default() }
-    }
-
-    /// The honest firmware.
-    #[must_use]
-    pub const fn honest(&self) -> &Firmware {
-        &self.honest
-    }
-
-    /// From now on it tells this too; of two lies about a call, the older comes first.
-    pub fn tell(&self, lie: Lie) {
-        self.lies.tell(lie);
-    }
-
-    /// From now on it tells the truth.
-    pub fn repent(&self) {
-        self.lies.repent();
-    }
-
-    /// How often the call was made since the first lie.
-    #[must_use]
-    pub fn calls(&self, call: Named) -> u32 {
-        self.lies.calls(call)
-    }
-
     /// A call without outputs.
     fn plain(&self, call: Named, honest: impl FnOnce(&Firmware) -> i32) -> i32 {
-        self.lies.next(call).map_or_else(|| honest(&self.honest), |lie| lie.status)
+        self.next(call).map_or_else(|| honest(self.honest()), |lie| lie.status)
     }
 
     /// A call with one output.
     fn word(&self, call: Named, out: &mut u32, honest: impl FnOnce(&Firmware, &mut u32) -> i32) -> i32 {
-        match self.lies.next(call) {
+        match self.next(call) {
             Some(lie) => {
                 [*out, ..] = lie.words;
                 lie.status
             }
-            None => honest(&self.honest, out),
+            None => honest(self.honest(), out),
         }
     }
 }
 
 impl Rtas for Garbage {
     fn services(&self) -> Services {
-        self.honest.services()
+        self.honest().services()
     }
 
     fn error_log_max(&self) -> usize {
-        self.honest.error_log_max()
+        self.honest().error_log_max()
     }
 
     fn errinjct_token(&self, class: ErrorClass) -> Option<u32> {
-        self.honest.errinjct_token(class)
+        self.honest().errinjct_token(class)
     }
 
     fn set_eeh_option(&self, pe: Address, function: u32) -> i32 {
@@ -187,13 +155,13 @@ impl Rtas for Garbage {
     }
 
     fn read_slot_reset_state2(&self, pe: Address, out: &mut SlotResetState) -> i32 {
-        match self.lies.next(Named::ReadState) {
+        match self.next(Named::ReadState) {
             Some(lie) => {
                 let [state, capabilities, unavailable_ms] = lie.words;
                 *out = SlotResetState { state, capabilities, unavailable_ms };
                 lie.status
             }
-            None => self.honest.read_slot_reset_state2(pe, out),
+            None => self.honest().read_slot_reset_state2(pe, out),
         }
     }
 
@@ -219,12 +187,12 @@ impl Rtas for Garbage {
     }
 
     fn slot_error_detail(&self, pe: Address, driver: &[u8], log: &mut [u8], function: u32) -> i32 {
-        match self.lies.next(Named::ErrorDetail) {
+        match self.next(Named::ErrorDetail) {
             Some(lie) => {
                 log.iter_mut().zip(&lie.log).for_each(|(to, from)| *to = *from);
                 lie.status
             }
-            None => self.honest.slot_error_detail(pe, driver, log, function),
+            None => self.honest().slot_error_detail(pe, driver, log, function),
         }
     }
 
@@ -253,6 +221,6 @@ impl Rtas for Garbage {
     }
 
     fn log_error(&self, log: &[u8]) -> bool {
-        self.honest.log_error(log)
+        self.honest().log_error(log)
     }
 }
