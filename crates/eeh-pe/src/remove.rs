@@ -42,7 +42,8 @@ impl<E: Env> Tree<'_, E> {
     /// above it likewise. `None` when it is gone already. C: `eeh_pe_tree_remove`
     ///
     /// A PE that is frozen or kept in reset, or somebody else's, and that no recovery is at, leaves a
-    /// report behind: whoever comes next at its number finds it thawed.
+    /// report behind: whoever comes next at its number finds it thawed. So does one that was somebody
+    /// else's when a recovery came by.
     ///
     /// The result holds the platform's device. This is not a method of the guard, so that it cannot
     /// be dropped while the lock is held.
@@ -89,7 +90,8 @@ impl<'r, E: Env> TreeGuard<'r, E> {
     }
 
     /// Reports a PE that has just lost a device, if nobody would thaw it any more: its owner has gone, or
-    /// it is empty. What is below an isolated PE is that one's affair.
+    /// it is empty. What is below an isolated PE is that one's affair; but a recovery that is at it already
+    /// has left the owner's PE as it was, and told nobody in it anything, unless it has given the PE up.
     fn leave_report(&self, index: u16, owned: bool, now: Time) -> bool {
         let flags = |index: u16| {
             self.pe_slot(index)
@@ -97,13 +99,16 @@ impl<'r, E: Env> TreeGuard<'r, E> {
         };
         let (empty, mine) = (!self.has_live_device(index) && !self.has_live_child(index), flags(index));
         let above = self.inner.pes.node(index).and_then(|node| node.owner);
-        let others = PeFlags::PENDING | PeFlags::RECOVERING | PeFlags::PASSED;
-        if mine.intersects(others) || above.is_some_and(|above| flags(above).contains(PeFlags::ISOLATED)) {
+        let passed_over = owned && mine.contains(PeFlags::RECOVERING) && !mine.contains(PeFlags::REMOVED);
+        let covered = above.is_some_and(|above| flags(above).contains(PeFlags::ISOLATED));
+        let theirs = mine.contains(PeFlags::RECOVERING) || covered;
+        if mine.intersects(PeFlags::PENDING | PeFlags::PASSED) || (theirs && !passed_over) {
             return false;
         }
-        // An owner's freezes are not marked; and where others are left, only what is marked is theirs.
+        // An owner's freezes are not marked; and where others are left, only what is marked is theirs. In
+        // reset it was for an owner or for a driver, and nobody else ends that.
         let held = mine.intersects(HELD);
-        let left = if empty { owned || held } else { owned && held };
+        let left = if empty { owned || held } else { (owned && held) || mine.contains(PeFlags::RESET) };
         if !left {
             return false;
         }

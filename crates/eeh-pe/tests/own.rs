@@ -144,11 +144,18 @@ fn a_pe_that_goes_frozen_or_in_reset_or_owned_leaves_a_report_unless_a_recovery_
         // Somebody is left.
         (none, true, true, none, false),
         (PeFlags::RESET, true, true, none, true),
+        (PeFlags::RESET, false, true, none, true),
+        (PeFlags::RESET | PeFlags::RECOVERING, false, true, none, false),
         (PeFlags::ISOLATED, false, true, none, false),
         // Somebody is at it, or will be.
         (PeFlags::ISOLATED | PeFlags::RECOVERING, false, false, none, false),
         (PeFlags::RESET, true, false, PeFlags::ISOLATED, false),
         (PeFlags::CFG_BLOCKED, false, false, none, false),
+        // The recovery at it leaves what is somebody else's as it is; unless it has given that up.
+        (PeFlags::ISOLATED | PeFlags::RECOVERING, true, true, none, true),
+        (PeFlags::ISOLATED | PeFlags::RECOVERING, true, false, PeFlags::ISOLATED, true),
+        (PeFlags::ISOLATED | PeFlags::RECOVERING | PeFlags::REMOVED, true, true, none, false),
+        (PeFlags::RECOVERING, true, true, none, false),
     ] {
         let left = reported(marks, open, beside, above);
         assert_eq!(left, expected, "{marks:?}, open: {open}, beside: {beside}, above: {above:?}");

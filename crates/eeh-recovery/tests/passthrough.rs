@@ -415,6 +415,53 @@ fn who_is_left_in_a_pe_whose_owner_went_with_it_in_reset_is_recovered() {
     assert!(rig.flags(0x1fd).is_empty());
 }
 
+/// The reset is done and kept for a driver that is not there any more.
+#[test]
+fn who_is_left_in_a_pe_that_was_reset_for_a_driver_that_went_is_recovered() {
+    for during in [true, false] {
+        let mut functions = single(aware("ipr"));
+        functions.push(function(0x0101, 0x1fd, aware("e1000e")));
+        let mut rig = Rig::new(functions);
+        let device = rig.device(0x0100).unwrap();
+        let mut warm = Request::pcie_reset(rig.world, rig.registry, device, PcieReset::Warm);
+        if during {
+            assert!(matches!(warm.poll(rig.now()), RequestPoll::Wait { .. }));
+            while rig.world.get().resets.is_empty() {
+                rig.step();
+            }
+            assert!(rig.unplug(0x0100));
+        } else {
+            assert_eq!(rig.wait_for(&mut warm), Ok(()));
+            assert!(rig.unplug(0x0100));
+        }
+        assert_eq!(rig.run(), Next::Idle);
+        assert_eq!(rig.outcomes(), [Outcome::Recovered], "{:?}", rig.lines());
+        rig.assert_healthy();
+        rig.assert_configured(0x0101);
+        assert!(rig.flags(0x1fd).is_empty());
+    }
+}
+
+/// A recovery of the PE above has passed it over, and told nobody in it anything.
+#[test]
+fn who_is_left_in_a_pe_whose_owner_went_during_the_hosts_recovery_is_recovered() {
+    let mut functions = switch();
+    functions.push(function(0x0301, 0xfb, aware("e1000e")));
+    let mut rig = Rig::new(functions);
+    assert_eq!(rig.open(0x0300), Ok(()));
+    rig.freeze(0xfd);
+    while !rig.said("EEH: Note: Leaving passthrough PHB#2-PE#fb frozen.") {
+        assert_ne!(rig.step(), Next::Idle, "{:?}", rig.lines());
+    }
+    assert!(rig.unplug(0x0300));
+    assert_eq!(rig.run(), Next::Idle);
+    assert_eq!(rig.outcomes(), [Outcome::Recovered, Outcome::Recovered]);
+    assert!(rig.called().iter().any(|call| call == "03:00.1 resume()"), "{:?}", rig.called());
+    rig.assert_healthy();
+    rig.assert_configured(0x0301);
+    assert!(rig.flags(0xfb).is_empty());
+}
+
 #[test]
 fn a_healthy_device_that_goes_while_it_is_open_costs_nobody_anything() {
     let mut functions = single(aware("vfio-pci"));

@@ -239,6 +239,28 @@ fn a_slot_that_firmware_has_given_up_is_a_permanent_failure() {
     assert_eq!(rig.outcomes(), [Outcome::Failed]);
 }
 
+/// Firmware that is told to give a PE up cuts it off, also one that works again.
+#[test]
+fn what_is_given_up_late_is_found_by_nobody_again() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    rig.freeze(0x1fd);
+    for (line, late) in
+        [("EEH: Beginning: 'slot_reset'", true), ("EEH: Beginning: 'error_detected(perm", false)]
+    {
+        while !rig.lines().iter().any(|said| said.contains(line)) {
+            let _ = rig.step();
+        }
+        if late {
+            rig.hangs.lock().unwrap().insert(0x0100);
+        }
+    }
+    rig.world.get().frozen.insert(0x1fd, FreezeState::NotSupported);
+    let device = rig.device(0x0100).unwrap();
+    assert_eq!(dev_check_failure(rig.world, rig.registry, device, Context::Normal), Check::Known);
+    rig.run();
+    assert_eq!(rig.outcomes(), [Outcome::Failed]);
+}
+
 #[test]
 fn an_undecided_firmware_is_asked_again_as_it_wishes_but_not_for_ever() {
     let mut rig = Rig::new(single(aware("nvme")));

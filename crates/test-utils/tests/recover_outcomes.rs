@@ -4,11 +4,12 @@
 
 mod common;
 
-use common::{FIXTURES, Scenario, both, each, endpoints, fixture, ms};
+use common::{FIXTURES, Scenario, address, both, each, endpoints, fixture, ms};
 use eeh_recovery::{FirmwareError, FirmwareEvent, ResetEvent, What};
 use test_utils::engine::{Fate, Fault};
 use test_utils::linux::FirmwareKind;
 use test_utils::opal::Version;
+use test_utils::rtas::{Behaviour, Partition};
 use test_utils::topology::PciAddress;
 
 /// A register that no driver uses, and a value that no reset leaves in it.
@@ -109,4 +110,26 @@ fn each_attempt_is_one_pair_on_the_wire_and_one_that_firmware_refuses_is_none() 
         let expected = if behind_root_port && firmware == Version::skiboot().into() { 2 } else { 0 };
         assert_eq!(refused, expected, "{name} {at} {firmware:?}\n{log}");
     });
+}
+
+/// The platform resets the PHB by itself, and the driver that could have told has left meanwhile; the next one
+/// finds its device where it was.
+#[test]
+fn a_device_without_a_driver_has_its_addresses_after_the_platforms_own_reset() {
+    const USB: &str = "0002:05:00.0";
+    let at = address(USB);
+    let card = Behaviour { partition: Partition::Card, ..Behaviour::default() };
+    let done = Scenario::on("powernv10")
+        .firmware(card)
+        .driver("0002:03:00.0", "none")
+        .driver("0002:04:00.0", "none")
+        .driver(USB, "aware,can-recover")
+        .at(ms(100), Fault::Fence(2))
+        .at(ms(200), Fault::Look(at.phb, at.bdf))
+        .at(ms(1000), Fault::Unbind(at.phb, at.bdf))
+        .at(ms(60_000), Fault::Bind(at.phb, at.bdf))
+        .run();
+    assert_eq!(done.run.recoveries.len(), 1, "{}", done.log());
+    assert!(!done.log().contains("EEH: Reset with"), "this is what the test is about\n{}", done.log());
+    assert_eq!(done.linux.works(at.phb, at.bdf), Ok(()), "{}", done.log());
 }

@@ -9,6 +9,7 @@ use core::time::Duration;
 use common::{Done, Scenario, address, both, breaks, each, ms, removes};
 use eeh_recovery::{Outcome, QueueEvent, What};
 use test_utils::engine::{Fate, Fault};
+use test_utils::hw::Timing;
 
 const NVME: &str = "0002:03:00.0";
 const NIC: &str = "0002:04:00.0";
@@ -293,5 +294,32 @@ fn events_of_a_parent_and_its_child_are_one_recovery() {
             .run();
         done.assert_healthy();
         assert_eq!(done.run.stuck, 0);
+    }
+}
+
+/// A scan waits for a function that asks for time; what it has found by then is not known to EEH, so that
+/// a reset takes its addresses and nobody restores them.
+#[test]
+fn what_is_reset_between_being_found_and_being_added_works() {
+    const SLOT: &str = "0002:02:02.0";
+    let (nvme, slot) = (address(NVME), address(SLOT));
+    for (firmware, fence) in both().into_iter().flat_map(|f| (1100..5000).step_by(100).map(move |at| (f, at)))
+    {
+        let scenario = Scenario::on("powernv10").firmware(firmware);
+        let linux = scenario.boot();
+        let slow = Timing { ready_after: Duration::from_secs(4), says_rrs: true, ..Timing::default() };
+        linux.hardware(2).expect("there").set_timing(nvme.bdf, slow);
+        let done = scenario
+            .at(ms(10), Fault::Remove(slot.phb, slot.bdf))
+            .at(ms(500), breaks(NVME))
+            // The NVMe is not back yet.
+            .at(ms(1000), Fault::Rescan(2))
+            .at(ms(fence), Fault::Fence(2))
+            .at(ms(60_000), Fault::Rescan(2))
+            .run_on(linux);
+        for device in [SLOT, USB] {
+            let at = address(device);
+            assert_eq!(done.linux.works(at.phb, at.bdf), Ok(()), "{device} at {fence}\n{}", done.log());
+        }
     }
 }

@@ -248,6 +248,10 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// C: `eeh_slot_error_detail`
     fn log(&mut self, active: &mut Active<'r, P>, permanent: bool, now: Time) -> Input {
         let firmware = self.platform.firmware();
+        if permanent {
+            // It may have worked again already. Firmware that gives it up now cuts it off: no news to anybody.
+            self.tree.lock().mark_subtree(active.target.pe, PeFlags::ISOLATED);
+        }
         if !active.target.kind.contains(PeType::PHB) && !active.dead {
             if active.configure.is_none() && (permanent || firmware.needs_mmio(&self.phb)) {
                 self.before_change(&active.target, now);
@@ -291,12 +295,14 @@ impl<'r, P: Platform> Worker<'r, P> {
         Input::Done
     }
 
-    /// Configuration space of each device, for the log and for firmware. When the PE is given up it is restored first, so that
-    /// drivers can bring their device to rest.
+    /// Configuration space of each device, for the log and for firmware. When the PE is given up it is restored
+    /// first, so that drivers can bring their device to rest; and where a partition's platform may have reset
+    /// the PHB by itself, so that a recovery without a reset leaves no device without addresses.
     fn log_devices(&mut self, active: &Active<'r, P>, permanent: bool, now: Time) {
         let (platform, phb) = (self.platform, self.phb.number);
         let firmware = platform.firmware();
         let shared = firmware.is_shared(&self.phb);
+        let restores = permanent || firmware.needs_mmio(&self.phb);
         if !shared {
             self.diag.forget_driver_log();
         }
@@ -307,7 +313,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 continue;
             }
             let bridge = target.flags.contains(DeviceFlags::BRIDGE);
-            if permanent && is_saved(&saved) {
+            if restores && is_saved(&saved) {
                 let _ = restore(firmware, &target, bridge, &saved);
             }
             dump(firmware, &target, bridge, |line| {

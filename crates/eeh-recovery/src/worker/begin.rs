@@ -63,7 +63,8 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// Whether a detector saw the PE frozen before the last recovery ended and marked it only after:
     /// the freeze is over. If another came meanwhile, firmware says so.
     fn came_late(&self, view: &PeView, found: Time) -> bool {
-        let marks = view.flags & (PeFlags::ISOLATED | PeFlags::RECOVERING | PeFlags::PASSED);
+        let held = PeFlags::RECOVERING | PeFlags::PASSED | PeFlags::RESET;
+        let marks = view.flags & (PeFlags::ISOLATED | held);
         marks == PeFlags::ISOLATED
             && self.ended.is_some_and(|ended| found <= ended)
             && self.platform.firmware().state(&pe_target_of_view(view)).is_ok_and(FreezeState::is_active)
@@ -148,7 +149,12 @@ impl<'r, P: Platform> Worker<'r, P> {
             let Some(pe) = guard.pe(target.pe) else { return false };
             let removed = pe.subtree().any(|pe| pe.flags().contains(PeFlags::KEEP));
             let bus = bus_of(pe, self.root_bus);
+            let kept = pe.flags().contains(PeFlags::RESET);
             let Some(root) = pe.hold() else { return false };
+            // Whom it was kept in reset for has gone.
+            if kept {
+                guard.clear_subtree(target.pe, PeFlags::RESET | PeFlags::CFG_BLOCKED, Passed::Skip);
+            }
             guard.mark_subtree(target.pe, PeFlags::ISOLATED | PeFlags::RECOVERING);
             (root, bus, removed, guard.absorb_below(target.pe))
         };

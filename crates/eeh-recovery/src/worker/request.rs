@@ -2,7 +2,7 @@
 //! What the worker is asked to do: between recoveries, one thing at a time, so that nothing else
 //! happens to a slot that is reset for its owner.
 
-use eeh_pe::{DeviceFlags, Passed, PeFlags, PeHold, RequestId, Time};
+use eeh_pe::{Detection, DeviceFlags, Passed, PeFlags, PeHold, RequestId, Time};
 
 use super::{Active, Worker};
 use crate::ask::{Ask, By};
@@ -147,6 +147,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let frozen = marked
             && !done
             && !self.platform.firmware().state(&active.target).is_ok_and(FreezeState::is_active);
+        let mut abandoned = false;
         {
             let mut guard = self.tree.lock();
             if marked {
@@ -156,11 +157,19 @@ impl<'r, P: Platform> Worker<'r, P> {
                 if frozen {
                     guard.mark_subtree(pe, PeFlags::ISOLATED);
                 }
+                // Its driver went meanwhile, and nobody else ends the reset: who is left is recovered.
+                if done && let Ask::Reset(_, By::Driver(bdf)) = asked.ask {
+                    abandoned = guard.pe(pe).is_some_and(|pe| pe.devices().all(|d| d.info().bdf != bdf));
+                }
             }
             let forgets = cfg!(eeh_mutant = "hazard_5_16_thaw_leaves_the_mark");
             if done && matches!(asked.ask, Ask::Thaw(Thaw::All)) && !forgets {
                 guard.clear_subtree(pe, PeFlags::ISOLATED, Passed::Include);
             }
+        }
+        if abandoned {
+            let at = Detection { at: self.platform.now(), address: 0 };
+            let _ = self.tree.registry().report_at(pe, at);
         }
         if done && !asked.ask.holds() {
             self.go_online(active.machine.root());

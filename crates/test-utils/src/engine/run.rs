@@ -223,8 +223,8 @@ impl<'a> Engine<'a> {
 
     fn plan_turn(&mut self, tree: TreeId, at: Time) {
         if let Some(seat) = self.workers.get_mut(&tree) {
-            seat.turn += 1;
-            self.agenda.add(at, Event::Turn(tree, seat.turn));
+            let turn = seat.plan();
+            self.agenda.add(at, Event::Turn(tree, turn));
         }
     }
 

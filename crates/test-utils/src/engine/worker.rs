@@ -43,6 +43,13 @@ impl<'a> Seat<'a> {
         self.idle
     }
 
+    /// Its next turn is planned: it is not idle, although it has not had it yet.
+    pub(super) fn plan(&mut self) -> u64 {
+        self.turn += 1;
+        self.idle = false;
+        self.turn
+    }
+
     /// The earliest moment at which it can run.
     pub(super) fn free_at(&self, now: Time) -> Time {
         self.busy_until.max(now)

@@ -184,6 +184,11 @@ impl SimLinux {
     /// Under the rescan lock.
     pub(super) async fn add_bus(&self, phb: &Arc<SimPhb>, bus: u8) -> Result<usize, Died> {
         let found = self.scan_patiently(phb, bus).await;
+        // A reset since has taken the addresses of what EEH does not know yet, and a bridge's bus numbers; what
+        // is behind that was found through them.
+        for device in &found {
+            self.reassign(phb, device);
+        }
         // What a fence, or whoever pulled it, has silenced since would be entered with registers that nobody
         // could read: it is left for the next scan.
         let (found, lost): (Vec<_>, Vec<_>) = found.into_iter().partition(|device| self.answers(phb, device));

@@ -93,6 +93,14 @@ impl SimLinux {
         phb.insert(&device).then_some(device)
     }
 
+    /// Gives a function that was found what it has lost since. C: `pci_assign_unassigned_root_bus_resources`,
+    /// once the whole bus was scanned
+    pub(super) fn reassign(&self, phb: &SimPhb, device: &SimDevice) {
+        if let Some(spec) = phb.spec().function(device.bdf()) {
+            self.assign(phb, spec);
+        }
+    }
+
     /// Gives a function the addresses and bus numbers that it has in Linux, where it lost them.
     /// C: `pci_assign_unassigned_bridge_resources`, `pci_scan_bridge`
     fn assign(&self, phb: &SimPhb, spec: &FunctionSpec) {

@@ -11,7 +11,7 @@ use super::dice::Dice;
 use super::plan::{ACTION, Plan};
 use crate::engine::{Fault, Within};
 use crate::hw::Timing;
-use crate::linux::{FirmwareKind, Wish};
+use crate::linux::Wish;
 use crate::topology::{FunctionSpec, PciAddress};
 
 const OTHERS: [&str; 4] = ["can-recover,slow=0s", "can-recover,slow=0s", "slow=0s", "none"];
@@ -77,9 +77,7 @@ const ASKS: [Wish; 9] = [
 impl Plan {
     /// One PHB, its drivers, and what meets its recoveries and requests.
     pub(super) fn choose_meetings(&mut self, dice: &mut Dice) {
-        // Not on a partition: what some of that shows there is not understood (docs/verification.md).
-        let partition = matches!(self.options.firmware, FirmwareKind::PSeries(_));
-        if !dice.chance(75) || partition {
+        if !dice.chance(75) {
             return;
         }
         let Some(at) = self.first(dice) else { return };

@@ -121,11 +121,14 @@ pub(super) fn check(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         let found = left.iter().position(|(from, to)| *from <= at && at <= *to);
         found.map(|nth| left.swap_remove(nth)).is_some()
     };
-    for ((unit, froze), times) in reports {
-        // It may freeze twice at one moment.
-        let often = stopped(unit, froze).into_iter().filter(|at| *at == froze).count();
+    for (&(unit, froze), times) in &reports {
+        // It may freeze twice at one moment; and what froze before may be reported at that moment too.
+        let all = stopped(unit, froze);
+        let before = all.iter().copied().filter(|at| *at < froze).max();
+        let told = before.is_some_and(|before| reports.contains_key(&(unit, before)));
+        let often = all.iter().filter(|at| **at == froze).count() + usize::from(before.is_some() && !told);
         let mut earlier: Option<Time> = None;
-        for (nth, at) in times.into_iter().enumerate() {
+        for (nth, &at) in times.iter().enumerate() {
             let excused = nth < often
                 || earlier.is_none_or(|earlier| came(evidence, &causes, unit, earlier, at))
                 || is_asked_for(unit, at);

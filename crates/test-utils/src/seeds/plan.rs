@@ -97,6 +97,12 @@ impl Plan {
     /// The plan of `seed`; `fixtures` are machines to choose from, beside those that are made up.
     #[must_use]
     pub fn new(seed: u64, fixtures: &[MachineSpec]) -> Self {
+        Self::meeting(seed, fixtures)
+    }
+
+    /// The same, and drivers that take no time, what does not come back, and what meets requests.
+    #[must_use]
+    pub fn meeting(seed: u64, fixtures: &[MachineSpec]) -> Self {
         let mut plan = Self::asking(seed, fixtures);
         plan.choose_meetings(&mut Dice::new(seed.rotate_left(32) ^ MEET));
         plan

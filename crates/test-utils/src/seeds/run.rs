@@ -31,6 +31,10 @@ const SLICE: Duration = Duration::from_secs(100);
 /// More events than any plan can be worth.
 const MOST_EVENTS: usize = 30_000;
 
+/// How often somebody looks at every device of a partition: a driver that fails may freeze its PE as often
+/// as the budget allows.
+const LOOKS: u32 = 10;
+
 /// How often everything is put back.
 const HEALINGS: u32 = 3;
 
@@ -241,7 +245,7 @@ fn play<'a>(
         // A driver may remove functions when it hears of an error, also now.
         for _ in 0..HEALINGS {
             heal(plan, linux, &mut engine, canary);
-            quiet = settle(plan, &mut engine, linux)?;
+            quiet = settle(plan, &mut engine, linux)? && look(plan, linux, &mut engine)?;
             if !quiet || !is_card_missing(plan, linux) {
                 break;
             }
@@ -283,6 +287,28 @@ fn settle(plan: &Plan, engine: &mut Engine<'_>, linux: &SimLinux) -> Result<bool
             return Ok(false);
         }
     }
+}
+
+/// A partition is told by nobody: somebody looks at every device, until that finds nothing any more. `false`:
+/// it is never quiet.
+fn look(plan: &Plan, linux: &SimLinux, engine: &mut Engine<'_>) -> Result<bool, String> {
+    if linux.rtas().is_none() {
+        return Ok(true);
+    }
+    for _ in 0..LOOKS {
+        let before = linux.watcher().observed();
+        for device in linux.phbs().iter().flat_map(|phb| phb.devices()) {
+            let fault = Fault::Look(device.phb_number(), device.bdf());
+            engine.plan(Planned { at: engine.now(), fault });
+        }
+        if !settle(plan, engine, linux)? {
+            return Ok(false);
+        }
+        if linux.watcher().observed() == before {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 /// Whether nothing gets through to a function of a partition any more.
