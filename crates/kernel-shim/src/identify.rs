@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What EEH wants to know of a device, read from its configuration space at probe.
 
+use core::ptr::NonNull;
+
 use eeh_pe::{BridgeInfo, DeviceInfo};
 use eeh_recovery::{DeviceTarget, PhbTarget, capabilities};
 
@@ -11,11 +13,13 @@ const CLASS_PCI_BRIDGE: u32 = 0x0604;
 
 /// All of it.
 pub(crate) fn info(firmware: &Firmware, phb: PhbTarget, device: &PciDev) -> DeviceInfo {
-    // SAFETY: the device is held; these are set when it is found.
-    let (vendor, id, class) = unsafe {
-        let raw = &*device.as_raw();
-        (raw.vendor, raw.device, raw.class)
-    };
+    let raw = device.as_raw();
+    // SAFETY: the device is held; this is set when it is found, and stays.
+    let vendor = unsafe { (*raw).vendor };
+    // SAFETY: as above.
+    let id = unsafe { (*raw).device };
+    // SAFETY: as above.
+    let class = unsafe { (*raw).class };
     let target = DeviceTarget::bare(phb, device.bdf());
     let found = capabilities(firmware, &target, class >> 8 == CLASS_PCI_BRIDGE);
     DeviceInfo {
@@ -40,7 +44,10 @@ pub(crate) fn info(firmware: &Firmware, phb: PhbTarget, device: &PciDev) -> Devi
 fn buses(device: &PciDev) -> Option<BridgeInfo> {
     // SAFETY: the device is held; the bus below it was made before it is added, and stays while the
     // caller adds it.
-    let bus = unsafe { (*device.as_raw()).subordinate.as_ref() }?;
-    let subordinate = u8::try_from(bus.busn_res.end).unwrap_or(u8::MAX);
-    Some(BridgeInfo { secondary: bus.number, subordinate })
+    let bus = NonNull::new(unsafe { (*device.as_raw()).subordinate })?.as_ptr();
+    // SAFETY: as above; the scan that made the bus has numbered it.
+    let end = unsafe { (*bus).busn_res.end };
+    // SAFETY: as above.
+    let secondary = unsafe { (*bus).number };
+    Some(BridgeInfo { secondary, subordinate: u8::try_from(end).unwrap_or(u8::MAX) })
 }

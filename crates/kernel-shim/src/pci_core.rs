@@ -75,11 +75,14 @@ impl PciCore<KernelEnv> for KernelCore {
     }
 
     fn disable_irq(&self, device: &PciDev) -> bool {
-        // SAFETY: bits and a number that the device's driver sets while it is bound.
-        let (msi, irq) = unsafe {
-            let device = &*device.as_raw();
-            (device.msi_enabled() != 0 || device.msix_enabled() != 0, device.irq)
-        };
+        let raw = device.as_raw();
+        // SAFETY: the device is held. A bit that its driver changes, as those beside it: no reference is made,
+        // and an old value is as good as a check that came before the change.
+        let msi = unsafe { bindings::pci_dev::msi_enabled_raw(raw) } != 0;
+        // SAFETY: as above.
+        let msi = msi || unsafe { bindings::pci_dev::msix_enabled_raw(raw) } != 0;
+        // SAFETY: a number that changes only with the device's driver.
+        let irq = unsafe { (*raw).irq };
         // SAFETY: any number may be asked for.
         if msi || !unsafe { bindings::irq_has_action(irq) } {
             return false;

@@ -152,11 +152,16 @@ fn refresh(
     mailbox::note_late(tree.id());
 }
 
+/// Whether a reset takes what firmware gave a device at boot, and nobody gives it back.
+fn loses_header(device: &PciDev) -> bool {
+    state::is_pseries() && !device.is_bridge()
+}
+
 /// On pSeries the device tree says where a device's registers are, and a scan takes that for granted. After a
 /// reset it is not so: whatever the driver reads first would freeze the PE again. Nor does it report errors. C:
 /// `eeh_restore_device_bars`, of an `eeh_dev` that stays
 fn restore_header(device: &PciDev) {
-    if state::is_powernv() || device.is_bridge() {
+    if !loses_header(device) {
         return;
     }
     for bar in 0..BARS {
@@ -237,7 +242,7 @@ pub(crate) fn leave(device: &PciDev) {
     let recovering = recovering.is_some_and(|view| view.flags.contains(PeFlags::RECOVERING));
     // The platform's device is put at the end, outside the lock.
     let Some(removed) = eeh_recovery::remove_device(platform, registry, id) else { return };
-    if recovering && !state::is_powernv() && !device.is_bridge() {
+    if recovering && loses_header(device) {
         reporting::keep(device, &removed.saved_config);
     }
 }

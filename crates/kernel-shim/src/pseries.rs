@@ -137,14 +137,16 @@ unsafe extern "C" fn bus_add_device(device: *mut bindings::pci_dev) {
 /// Tells C of a virtual function what the device tree does not.
 fn describe_vf(device: &PciDev) {
     let Some(description) = probe::description(device) else { return };
-    // SAFETY: it stays as the device does, and nobody else reads these before the device is added.
-    unsafe {
-        let (description, device) = (&mut *description.as_ptr(), &*device.as_raw());
-        description.device_id = device.device.into();
-        description.vendor_id = device.vendor.into();
-        description.class_code = device.class.cast_signed();
-        description.last_allow_rc = 0;
-    }
+    let (to, from) = (description.as_ptr(), device.as_raw());
+    // SAFETY: both are held. What is read is set when the device is found, and what is written stays as the
+    // device does; nobody else reads that before the device is added.
+    unsafe { (*to).device_id = (*from).device.into() };
+    // SAFETY: as above.
+    unsafe { (*to).vendor_id = (*from).vendor.into() };
+    // SAFETY: as above.
+    unsafe { (*to).class_code = (*from).class.cast_signed() };
+    // SAFETY: as above.
+    unsafe { (*to).last_allow_rc = 0 };
 }
 
 /// Which PE a device is in, with EEH enabled there.
@@ -176,11 +178,15 @@ pub(crate) unsafe fn enable(description: NonNull<pci_dn>) {
         // SAFETY: as above. As deep as bridges are behind bridges.
         unsafe { enable(child) };
     }
+    let this = description.as_ptr();
+    // SAFETY: the caller's promise; set when the description was made.
+    let hose = unsafe { (*this).phb };
     // SAFETY: as above.
-    let (hose, vendor, device, class) = unsafe {
-        let this = description.as_ref();
-        (this.phb, this.vendor_id, this.device_id, this.class_code.cast_unsigned())
-    };
+    let vendor = unsafe { (*this).vendor_id };
+    // SAFETY: as above.
+    let device = unsafe { (*this).device_id };
+    // SAFETY: as above.
+    let class = unsafe { (*this).class_code }.cast_unsigned();
     let described = vendor != 0 && device != 0 && class != 0;
     let Some(hose) = NonNull::new(hose).filter(|_| described && class >> 8 != CLASS_ISA_BRIDGE) else {
         return;

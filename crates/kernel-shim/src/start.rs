@@ -13,7 +13,7 @@ use crate::firmware::Firmware;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
 use crate::state::{Eeh, MAX_PHBS};
-use crate::{KernelPlatform, history, mailbox, phb, platform, probe, registry, state, worker};
+use crate::{KernelPlatform, history, mailbox, phb, platform, probe, registry, reporting, state, worker};
 
 /// PEs of a PHB; PHB5 has the most, 1024.
 const PES: usize = 4096;
@@ -86,6 +86,7 @@ fn make(firmware: Firmware) -> Option<Eeh> {
     // SAFETY: set before any initcall.
     let cpus = unsafe { (&raw const bindings::nr_cpu_ids).read() } as usize;
     history::init();
+    reporting::init();
     if !mailbox::init(phbs) {
         return None;
     }
