@@ -5,12 +5,97 @@ use core::fmt;
 
 use super::Line;
 
-/// How one kind of data is read: its size, and its printer, which starts behind the header.
+/// How one kind of data is read, behind the header: lines of registers, then the PE state tables.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
+    /// Bytes of all, header included.
     pub(super) size: usize,
-    pub(super) print: fn(&mut Fields<'_>, &mut Line<'_>),
+    pub(super) groups: &'static [&'static [Group]],
+    /// Entries of each PE state table.
+    pub(super) pes: usize,
 }
+
+/// Registers that make one line.
+pub(super) struct Group {
+    /// What the line begins with, with its blanks.
+    label: &'static str,
+    kind: Kind,
+    count: usize,
+}
+
+/// How wide registers are, and which of them decide whether there is a line: those that are not zero.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// 32 bits; any.
+    Words,
+    /// 64 bits; any.
+    Quads,
+    /// 64 bits; the first, a status.
+    Status,
+    /// 64 bits; the last, a status.
+    StatusLast,
+    /// 32 bits, and as many that are reserved; then 64 bits; any.
+    Source,
+}
+
+impl Group {
+    /// 32 bit registers, if any says something.
+    pub(super) const fn words(label: &'static str, count: usize) -> Self {
+        Self { label, kind: Kind::Words, count }
+    }
+
+    /// 64 bit registers, if any says something.
+    pub(super) const fn quads(label: &'static str, count: usize) -> Self {
+        Self { label, kind: Kind::Quads, count }
+    }
+
+    /// 64 bit registers, if the first, a status, says something.
+    pub(super) const fn status(label: &'static str, count: usize) -> Self {
+        Self { label, kind: Kind::Status, count }
+    }
+
+    /// 64 bit registers, if the last, a status, says something.
+    pub(super) const fn status_last(label: &'static str, count: usize) -> Self {
+        Self { label, kind: Kind::StatusLast, count }
+    }
+
+    /// The ID of a source, and 64 bit registers, if any says something.
+    pub(super) const fn source(label: &'static str, count: usize) -> Self {
+        Self { label, kind: Kind::Source, count }
+    }
+
+    /// Reads the registers, and prints the line.
+    pub(super) fn print(&self, fields: &mut Fields<'_>, line: &mut Line<'_>) {
+        let label = self.label;
+        let source = if self.kind == Kind::Source {
+            let source = fields.word();
+            fields.word();
+            source
+        } else {
+            0
+        };
+        let mut room = [0; LONGEST];
+        let Some(values) = room.get_mut(..self.count) else { return };
+        for value in &mut *values {
+            *value = if self.kind == Kind::Words { u64::from(fields.word()) } else { fields.quad() };
+        }
+        let says = match self.kind {
+            Kind::Words | Kind::Quads => any(values),
+            Kind::Status => values.first().is_some_and(|status| *status != 0),
+            Kind::StatusLast => values.last().is_some_and(|status| *status != 0),
+            Kind::Source => source != 0 || any(values),
+        };
+        match self.kind {
+            _ if !says => {}
+            Kind::Words => line(format_args!("{label}{}", Hex { values, digits: 8 })),
+            Kind::Quads | Kind::Status | Kind::StatusLast => line(format_args!("{label}{}", quads(values))),
+            Kind::Source => line(format_args!("{label}{source:08x} {}", quads(values))),
+        }
+    }
+}
+
+/// Registers of the longest line.
+const LONGEST: usize = 5;
 
 /// A cursor over big-endian fields at their natural alignment. Behind the end everything is zero.
 pub(super) struct Fields<'a> {
@@ -28,12 +113,13 @@ impl<'a> Fields<'a> {
         self.position
     }
 
-    pub(super) fn words<const N: usize>(&mut self) -> [u32; N] {
-        core::array::from_fn(|_| u32::from_be_bytes(self.take()))
+    pub(super) fn word(&mut self) -> u32 {
+        u32::from_be_bytes(self.take())
     }
 
-    pub(super) fn quads<const N: usize>(&mut self) -> [u64; N] {
-        core::array::from_fn(|_| u64::from_be_bytes(self.take()))
+    #[inline(never)]
+    pub(super) fn quad(&mut self) -> u64 {
+        u64::from_be_bytes(self.take())
     }
 
     pub(super) fn half(&mut self) -> u16 {
@@ -63,52 +149,30 @@ impl<'a> Fields<'a> {
 }
 
 /// Whether a group of registers says anything.
-pub(super) fn any<T: PartialEq + Default>(values: &[T]) -> bool {
-    values.iter().any(|value| *value != T::default())
+fn any(values: &[u64]) -> bool {
+    values.iter().any(|value| *value != 0)
 }
 
-/// Registers side by side: eight digits each.
-pub(super) struct Words<'a>(pub(super) &'a [u32]);
+/// Registers side by side.
+struct Hex<'a> {
+    values: &'a [u64],
+    digits: usize,
+}
 
-impl fmt::Display for Words<'_> {
+/// 64 bit registers side by side: sixteen digits each.
+const fn quads(values: &[u64]) -> Hex<'_> {
+    Hex { values, digits: 16 }
+}
+
+impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(nth, value)| {
-            let space = if nth == 0 { "" } else { " " };
-            write!(f, "{space}{value:08x}")
-        })
-    }
-}
-
-/// Registers side by side: sixteen digits each.
-pub(super) struct Quads<'a>(pub(super) &'a [u64]);
-
-impl fmt::Display for Quads<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(nth, value)| {
-            let space = if nth == 0 { "" } else { " " };
-            write!(f, "{space}{value:016x}")
-        })
-    }
-}
-
-/// A line of 32 bit registers if any says something. `label` comes with its blanks.
-pub(super) fn words(line: &mut Line<'_>, label: &str, values: &[u32]) {
-    if any(values) {
-        line(format_args!("{label}{}", Words(values)));
-    }
-}
-
-/// A line of 64 bit registers if any says something.
-pub(super) fn quads(line: &mut Line<'_>, label: &str, values: &[u64]) {
-    if any(values) {
-        line(format_args!("{label}{}", Quads(values)));
-    }
-}
-
-/// A line of 64 bit registers if the first, a status, says something.
-pub(super) fn status(line: &mut Line<'_>, label: &str, values: &[u64]) {
-    if values.first().is_some_and(|status| *status != 0) {
-        line(format_args!("{label}{}", Quads(values)));
+        let digits = self.digits;
+        let mut space = "";
+        for value in self.values {
+            write!(f, "{space}{value:0digits$x}")?;
+            space = " ";
+        }
+        Ok(())
     }
 }
 
@@ -123,10 +187,10 @@ mod tests {
         assert_eq!(fields.byte(), 0);
         assert_eq!(fields.half(), 0x0203);
         assert_eq!(fields.byte(), 4);
-        assert_eq!(fields.words(), [0x0809_0a0b]);
-        assert_eq!(fields.quads(), [0x1011_1213_1415_1617]);
+        assert_eq!(fields.word(), 0x0809_0a0b);
+        assert_eq!(fields.quad(), 0x1011_1213_1415_1617);
         fields.skip_quads(1);
         assert_eq!(fields.position(), 32);
-        assert_eq!(fields.words(), [0, 0]);
+        assert_eq!([fields.word(), fields.word()], [0, 0]);
     }
 }

@@ -2,7 +2,7 @@
 //! The P7IOC hub itself. C: `struct OpalIoP7IOCErrorData`, `pnv_eeh_get_and_dump_hub_diag`
 
 use super::Line;
-use super::fields::{Fields, Quads, any, quads};
+use super::fields::{Fields, Group};
 
 /// Bytes of the hub's data.
 pub const HUB_SIZE: usize = 128;
@@ -23,47 +23,47 @@ pub fn print_hub(hub: u64, data: &[u8], line: &mut Line<'_>) {
     }
     let mut fields = Fields::new(data);
     let kind = fields.half();
-    let (gem, lem) = (fields.quads::<5>(), fields.quads::<5>());
-    // The rest depends on the kind.
-    let mut at_quads = fields.here();
-    match kind {
+    let mut common = fields.here();
+    fields.skip_quads(10);
+    // The rest depends on the kind: registers, and a byte behind them.
+    let byte_behind = |quads| {
+        let mut behind = fields.here();
+        behind.skip_quads(quads);
+        behind.byte()
+    };
+    let own = match kind {
         RGC => {
             line(format_args!("P7IOC diag-data for RGC"));
-            common(&gem, &lem, line);
-            quads(line, "  RGC: ", &at_quads.quads::<2>());
+            Some(Group::quads("  RGC: ", 2))
         }
         BI => {
-            let registers = at_quads.quads::<4>();
-            let direction = if at_quads.byte() == 0 { "Upbound" } else { "Downbound" };
+            let direction = if byte_behind(4) == 0 { "Upbound" } else { "Downbound" };
             line(format_args!("P7IOC diag-data for BI {direction}"));
-            common(&gem, &lem, line);
-            quads(line, "  BI:  ", &registers);
+            Some(Group::quads("  BI:  ", 4))
         }
         CI => {
-            let registers = at_quads.quads::<2>();
-            line(format_args!("P7IOC diag-data for CI Port {}", at_quads.byte()));
-            common(&gem, &lem, line);
-            quads(line, "  CI:  ", &registers);
+            line(format_args!("P7IOC diag-data for CI Port {}", byte_behind(2)));
+            Some(Group::quads("  CI:  ", 2))
         }
         MISC => {
             line(format_args!("P7IOC diag-data for MISC"));
-            common(&gem, &lem, line);
+            None
         }
         I2C => {
             line(format_args!("P7IOC diag-data for I2C"));
-            common(&gem, &lem, line);
+            None
         }
-        unknown => line(format_args!(
-            "pnv_eeh_get_and_dump_hub_diag: Invalid type of HUB#{hub:x} diag-data ({unknown})"
-        )),
+        unknown => {
+            return line(format_args!(
+                "pnv_eeh_get_and_dump_hub_diag: Invalid type of HUB#{hub:x} diag-data ({unknown})"
+            ));
+        }
+    };
+    // C: pnv_eeh_dump_hub_diag_common
+    for group in [Group::quads("  GEM: ", 5), Group::quads("  LEM: ", 5)] {
+        group.print(&mut common, line);
     }
-}
-
-/// C: `pnv_eeh_dump_hub_diag_common`
-fn common(gem: &[u64], lem: &[u64], line: &mut Line<'_>) {
-    for (label, registers) in [("GEM", gem), ("LEM", lem)] {
-        if any(registers) {
-            line(format_args!("  {label}: {}", Quads(registers)));
-        }
+    if let Some(own) = own {
+        own.print(&mut fields, line);
     }
 }

@@ -33,21 +33,22 @@ const PHB4: u32 = 3;
 pub fn print(phb: PhbNumber, data: &[u8], line: &mut Line<'_>) {
     let mut fields = Fields::new(data);
     // C: struct OpalIoPhbErrorCommon
-    let [version, kind, _length] = fields.words();
+    let [version, kind, _length] = [fields.word(), fields.word(), fields.word()];
     let (version, have) = (version.cast_signed(), data.len());
     if have < fields.position() {
         let size = fields.position();
         return line(format_args!("PHB#{phb} Diag-data: only {have} of {size} bytes"));
     }
-    let (name, Layout { size, print }) = match kind {
-        P7IOC => ("P7IOC", p7ioc::LAYOUT),
-        PHB3 => ("PHB3", phb3::LAYOUT),
-        PHB4 => ("PHB4", phb4::LAYOUT),
+    let (name, layout): (_, &Layout) = match kind {
+        P7IOC => ("P7IOC", &p7ioc::LAYOUT),
+        PHB3 => ("PHB3", &phb3::LAYOUT),
+        PHB4 => ("PHB4", &phb4::LAYOUT),
         unknown => {
             let kind = unknown.cast_signed();
             return line(format_args!("pnv_pci_dump_phb_diag_data: Unrecognized ioType {kind}"));
         }
     };
+    let size = layout.size;
     if have < size {
         return line(format_args!("{name} PHB#{phb} Diag-data: only {have} of {size} bytes"));
     }
@@ -57,5 +58,22 @@ pub fn print(phb: PhbNumber, data: &[u8], line: &mut Line<'_>) {
     } else {
         line(format_args!("{name} PHB#{phb} Diag-data (Version: {version})"));
     }
-    print(&mut fields, line);
+    registers(layout, &mut fields, line);
+}
+
+/// What is behind the header.
+fn registers(layout: &Layout, fields: &mut Fields<'_>, line: &mut Line<'_>) {
+    for group in layout.groups.iter().copied().flatten() {
+        group.print(fields, line);
+    }
+    pest::print(fields, layout.pes, line);
+}
+
+/// A layout's registers fill its size.
+#[cfg(test)]
+fn ends_where_it_says(layout: &Layout) {
+    let mut fields = Fields::new(&[]);
+    let _header = [fields.word(), fields.word(), fields.word()];
+    registers(layout, &mut fields, &mut |_| {});
+    assert_eq!(fields.position(), layout.size);
 }

@@ -21,7 +21,7 @@ pub(super) fn print(fields: &mut Fields<'_>, count: usize, line: &mut Line<'_>) 
     let mut previous = (u64::MAX, u64::MAX);
     let mut repeated = None;
     for number in 0..count {
-        let ([a], [b]) = (table_a.quads(), table_b.quads());
+        let (a, b) = (table_a.quad(), table_b.quad());
         let stopped = (a | b) & STOPPED != 0;
         if (a, b) == previous {
             repeated = stopped.then_some(number);
