@@ -47,16 +47,22 @@ impl ErsResult {
 }
 
 /// The text Linux prints. C: `pci_ers_result_name`
-impl fmt::Display for ErsResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ErsResult {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
             Self::None => "none",
             Self::CanRecover => "can recover",
             Self::NeedReset => "need reset",
             Self::Disconnect => "disconnect",
             Self::Recovered => "recovered",
             Self::NoAerDriver => "no AER driver",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ErsResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -3,69 +3,105 @@
 
 use core::fmt;
 
-use eeh_pe::{Bdf, PeNumber, PhbNumber};
+use eeh_pe::{PeNumber, PhbNumber};
 
 use crate::observe::{
     DeviceEvent, Event, FirmwareEvent, QueueEvent, Report, ResetEvent, Step, Subject, What,
 };
 use crate::{ChannelState, Handler};
 
-/// `PHB#2-PE#fb`; the PHB's own PE has the number 0.
-struct Name {
+/// What a line is about, and where it is written to.
+///
+/// Texts have places: `%n` the PE as `PHB#2-PE#fb`, where the PHB's own has the number 0, `%p` and `%e` those numbers
+/// alone, `%d` the beginning of a line about a device (C: `EEH_EDEV_PRINT`), `%l` its address, `%0` and `%1`
+/// numbers, `%x` the first of these in hexadecimal, `%s` and `%t` words.
+struct Line<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
     phb: PhbNumber,
     subject: Subject,
 }
 
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PHB#{}-PE#{}", self.phb, self.pe())
+impl Line<'_, '_> {
+    fn say(&mut self, text: &str) -> fmt::Result {
+        self.write(text, [0, 0], &[])
     }
-}
 
-impl Name {
-    fn pe(&self) -> PeNumber {
-        match self.subject {
+    fn count(&mut self, text: &str, a: u64, b: u64) -> fmt::Result {
+        self.write(text, [a, b], &[])
+    }
+
+    fn name(&mut self, text: &str, words: &[&str]) -> fmt::Result {
+        self.write(text, [0, 0], words)
+    }
+
+    /// Writes a text with its places filled in.
+    #[inline(never)]
+    fn write(&mut self, text: &str, [a, b]: [u64; 2], words: &[&str]) -> fmt::Result {
+        let f = &mut *self.f;
+        let phb = self.phb;
+        let pe = match self.subject {
             Subject::Phb => PeNumber(0),
             Subject::Pe(pe) | Subject::Device(_, pe) => pe,
+        };
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('%') {
+            f.write_str(before)?;
+            let mut behind = behind.chars();
+            match (behind.next(), self.subject) {
+                (Some('n'), _) => write!(f, "PHB#{phb}-PE#{pe}"),
+                (Some('p'), _) => write!(f, "{phb}"),
+                (Some('e'), _) => write!(f, "{pe}"),
+                (Some('d'), Subject::Device(bdf, _)) => {
+                    write!(f, "PCI {:04x}:{bdf}#{:04x}: EEH: ", phb.0, pe.0)
+                }
+                (Some('l'), Subject::Device(bdf, _)) => write!(f, "{:04x}:{bdf}", phb.0),
+                (Some('0'), _) => write!(f, "{a}"),
+                (Some('1'), _) => write!(f, "{b}"),
+                (Some('x'), _) => write!(f, "{a:x}"),
+                (Some('s'), _) => f.write_str(words.first().unwrap_or(&"")),
+                (Some('t'), _) => f.write_str(words.get(1).unwrap_or(&"")),
+                _ => Ok(()),
+            }?;
+            rest = behind.as_str();
         }
+        f.write_str(rest)
     }
 }
 
-/// The beginning of a line about a device. C: `EEH_EDEV_PRINT`
-struct Prefix {
-    phb: PhbNumber,
-    bdf: Bdf,
-    pe: PeNumber,
-}
-
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PCI {:04x}:{}#{:04x}: EEH: ", self.phb.0, self.bdf, self.pe.0)
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Report {
+    const fn name(self) -> &'static str {
+        match self {
             Self::Frozen => "error_detected(IO frozen)",
             Self::MmioEnabled => "mmio_enabled",
             Self::SlotReset => "slot_reset",
             Self::Resume => "resume",
             Self::PermFailure => "error_detected(permanent failure)",
-        })
+        }
     }
 }
 
-impl fmt::Display for Handler {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(self.name())
+    }
+}
+
+impl Handler {
+    const fn name(self) -> &'static str {
+        match self {
             Self::ErrorDetected(ChannelState::Normal) => "error_detected(IO normal)",
             Self::ErrorDetected(ChannelState::Frozen) => "error_detected(IO frozen)",
             Self::ErrorDetected(ChannelState::PermFailure) => "error_detected(permanent failure)",
             Self::MmioEnabled => "mmio_enabled()",
             Self::SlotReset => "slot_reset()",
             Self::Resume => "resume()",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -85,153 +121,165 @@ impl Event {
 /// The line or lines, without a newline at the end; nothing for events that are not logged.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Name { phb: self.phb, subject: self.subject };
+        let mut line = Line { f, phb: self.phb, subject: self.subject };
         match self.what {
             What::Detected(_) | What::Progress(_) => Ok(()),
-            What::Firmware(e) => firmware(f, &name, e),
-            What::Queue(e) => queue(f, &name, e),
-            What::Step(e) => step(f, &name, e),
-            What::Reset(e) => reset(f, &name, e),
-            What::Device(e) => match self.subject {
-                Subject::Device(bdf, pe) => device(f, &Prefix { phb: self.phb, bdf, pe }, e),
-                Subject::Phb | Subject::Pe(_) => Ok(()),
-            },
+            What::Firmware(e) => firmware(&mut line, e),
+            What::Queue(e) => queue(&mut line, e),
+            What::Step(e) => step(&mut line, e),
+            What::Reset(e) => reset(&mut line, e),
+            What::Device(e) => device(&mut line, e),
         }
     }
 }
 
-fn firmware(f: &mut fmt::Formatter<'_>, name: &Name, event: FirmwareEvent) -> fmt::Result {
-    let phb = name.phb;
+fn firmware(line: &mut Line<'_, '_>, event: FirmwareEvent) -> fmt::Result {
     match event {
-        FirmwareEvent::Frozen { pe: at, phb: phb_at } => write!(
-            f,
-            "EEH: Frozen PE#{} on PHB#{phb} detected\nEEH: PE location: {at}, PHB location: {phb_at}",
-            name.pe()
+        FirmwareEvent::Frozen { pe, phb } => line.name(
+            "EEH: Frozen PE#%e on PHB#%p detected\nEEH: PE location: %s, PHB location: %t",
+            &[pe.as_str(), phb.as_str()],
         ),
-        FirmwareEvent::Fenced(at) => write!(f, "EEH: Fenced PHB#{phb} detected, location: {at}"),
-        FirmwareEvent::DeadPhb(at) => write!(f, "EEH: dead PHB#{phb} detected, location: {at}"),
-        FirmwareEvent::DeadIoc => f.write_str("EEH: dead IOC detected"),
+        FirmwareEvent::Fenced(at) => line.name("EEH: Fenced PHB#%p detected, location: %s", &[at.as_str()]),
+        FirmwareEvent::DeadPhb(at) => line.name("EEH: dead PHB#%p detected, location: %s", &[at.as_str()]),
+        FirmwareEvent::DeadIoc => line.say("EEH: dead IOC detected"),
         FirmwareEvent::Informative(at) => {
-            write!(f, "EEH: PHB#{phb} informative error detected, location: {at}")
+            line.name("EEH: PHB#%p informative error detected, location: %s", &[at.as_str()])
         }
-        FirmwareEvent::ClearUnknown { number, phb: at } => {
-            write!(f, "EEH: Clear non-existing PHB#{phb}-PE#{number}\nEEH: PHB location: {at}")
-        }
-        FirmwareEvent::CallFailed(error) => write!(f, "EEH: PHB#{phb}: {error}"),
+        FirmwareEvent::ClearUnknown { number, phb: at } => line.write(
+            "EEH: Clear non-existing PHB#%p-PE#%x\nEEH: PHB location: %s",
+            [number.0.into(), 0],
+            &[at.as_str()],
+        ),
+        FirmwareEvent::CallFailed(error) => write!(line.f, "EEH: PHB#{}: {error}", line.phb),
         FirmwareEvent::DiagLost { count } => {
-            write!(f, "EEH: PHB#{phb}: error data of another freeze lost ({count} so far)")
+            line.count("EEH: PHB#%p: error data of another freeze lost (%0 so far)", count, 0)
         }
     }
 }
 
-fn queue(f: &mut fmt::Formatter<'_>, name: &Name, event: QueueEvent) -> fmt::Result {
+fn queue(line: &mut Line<'_, '_>, event: QueueEvent) -> fmt::Result {
     match event {
         QueueEvent::HandledAtParent { child } => {
-            write!(f, "EEH: Failure of PHB#{}-PE#{child} will be handled at parent {name}.", name.phb)
+            line.count("EEH: Failure of PHB#%p-PE#%x will be handled at parent %n.", child.0.into(), 0)
         }
-        QueueEvent::Dropped => write!(f, "EEH: {name}: Event dropped due to no_recover setting"),
+        QueueEvent::Dropped => line.say("EEH: %n: Event dropped due to no_recover setting"),
         QueueEvent::Absorbed { .. } | QueueEvent::Stale => Ok(()),
     }
 }
 
-fn step(f: &mut fmt::Formatter<'_>, name: &Name, event: Step) -> fmt::Result {
+fn step(line: &mut Line<'_, '_>, event: Step) -> fmt::Result {
     match event {
-        Step::Empty => write!(f, "EEH: Frozen {name} is empty!"),
-        Step::RecoveringPhb(at) => write!(f, "EEH: Recovering PHB#{}, location: {at}", name.phb),
-        Step::Recovering { pe, phb } => {
-            write!(f, "EEH: Recovering {name}\nEEH: PE location: {pe}, PHB location: {phb}")
-        }
-        Step::Refrozen { number } => write!(
-            f,
-            "EEH: Passed-through PE PHB#{}-PE#{number} was thawed by reset, re-freezing for safety.",
-            name.phb
+        Step::Empty => line.say("EEH: Frozen %n is empty!"),
+        Step::RecoveringPhb(at) => line.name("EEH: Recovering PHB#%p, location: %s", &[at.as_str()]),
+        Step::Recovering { pe, phb } => line
+            .name("EEH: Recovering %n\nEEH: PE location: %s, PHB location: %t", &[pe.as_str(), phb.as_str()]),
+        Step::Refrozen { number } => line.count(
+            "EEH: Passed-through PE PHB#%p-PE#%x was thawed by reset, re-freezing for safety.",
+            number.0.into(),
+            0,
         ),
         Step::LeftFrozen { number } => {
-            write!(f, "EEH: Note: Leaving passthrough PHB#{}-PE#{number} frozen.", name.phb)
+            line.count("EEH: Note: Leaving passthrough PHB#%p-PE#%x frozen.", number.0.into(), 0)
         }
-        Step::Failures { count, max } => write!(
-            f,
-            "EEH: This PCI device has failed {count} times in the last hour and will be permanently \
-             disabled after {max} failures."
+        Step::Failures { count, max } => line.count(
+            "EEH: This PCI device has failed %0 times in the last hour and will be permanently \
+             disabled after %1 failures.",
+            count.into(),
+            max.into(),
         ),
-        Step::TooManyFailures { count } => write!(
-            f,
-            "EEH: {name} has failed {count} times in the last hour and has been permanently disabled."
+        Step::TooManyFailures { count } => line.count(
+            "EEH: %n has failed %0 times in the last hour and has been permanently disabled.",
+            count.into(),
+            0,
         ),
-        Step::NotifyShutdown => f.write_str("EEH: Notify device drivers to shutdown"),
-        Step::Beginning(report) => write!(f, "EEH: Beginning: '{report}'"),
-        Step::Finished(report, Some(result)) => {
-            write!(f, "EEH: Finished:'{report}' with aggregate recovery state:'{result}'")
+        Step::NotifyShutdown => line.say("EEH: Notify device drivers to shutdown"),
+        Step::Beginning(report) => line.name("EEH: Beginning: '%s'", &[report.name()]),
+        Step::Finished(report, Some(result)) => line
+            .name("EEH: Finished:'%s' with aggregate recovery state:'%t'", &[report.name(), result.name()]),
+        Step::Finished(report, None) => line.name("EEH: Finished:'%s'", &[report.name()]),
+        Step::PermanentFailure => line.say("EEH: Permanent failure"),
+        Step::CollectLog => line.say("EEH: Collect temporary log"),
+        Step::ResetWithHotplug => line.say("EEH: Reset with hotplug activity"),
+        Step::ResetWithoutHotplug => line.say("EEH: Reset without hotplug activity"),
+        Step::EnableIo => line.say("EEH: Enable I/O for affected devices"),
+        Step::NotifyResumeIo => line.say("EEH: Notify device drivers to resume I/O"),
+        Step::EnabledDma => line.say("EEH: Enabled DMA for affected devices"),
+        Step::Pause { seconds, complete } => line.count(
+            if complete {
+                "EEH: Sleep %0s ahead of complete hotplug"
+            } else {
+                "EEH: Sleep %0s ahead of partial hotplug"
+            },
+            seconds,
+            0,
+        ),
+        Step::NotifyResume => line.say("EEH: Notify device driver to resume"),
+        Step::Successful => line.say("EEH: Recovery successful."),
+        Step::Unable => {
+            line.say("EEH: Unable to recover from failure from %n.\nPlease try reseating or replacing it")
         }
-        Step::Finished(report, None) => write!(f, "EEH: Finished:'{report}'"),
-        Step::PermanentFailure => f.write_str("EEH: Permanent failure"),
-        Step::CollectLog => f.write_str("EEH: Collect temporary log"),
-        Step::ResetWithHotplug => f.write_str("EEH: Reset with hotplug activity"),
-        Step::ResetWithoutHotplug => f.write_str("EEH: Reset without hotplug activity"),
-        Step::EnableIo => f.write_str("EEH: Enable I/O for affected devices"),
-        Step::NotifyResumeIo => f.write_str("EEH: Notify device drivers to resume I/O"),
-        Step::EnabledDma => f.write_str("EEH: Enabled DMA for affected devices"),
-        Step::Pause { seconds, complete } => {
-            let how = if complete { "complete" } else { "partial" };
-            write!(f, "EEH: Sleep {seconds}s ahead of {how} hotplug")
-        }
-        Step::NotifyResume => f.write_str("EEH: Notify device driver to resume"),
-        Step::Successful => f.write_str("EEH: Recovery successful."),
-        Step::Unable => write!(
-            f,
-            "EEH: Unable to recover from failure from {name}.\nPlease try reseating or replacing it"
-        ),
         Step::BusStuck { seconds } => {
-            write!(f, "EEH: adding or removing devices of {name} has not come back for {seconds} s")
+            line.count("EEH: adding or removing devices of %n has not come back for %0 s", seconds, 0)
         }
         Step::BusHelperLost => {
-            write!(f, "EEH: adding or removing devices of {name} never came back: they are left alone")
+            line.say("EEH: adding or removing devices of %n never came back: they are left alone")
         }
-        Step::BusDisappeared => write!(f, "eeh_handle_normal_event: PCI bus for {name} disappeared"),
-        Step::Successor { healthy: true } => write!(f, "EEH: {name}: replaced during recovery, healthy"),
-        Step::Successor { healthy: false } => write!(f, "EEH: {name}: replaced during recovery, frozen"),
+        Step::BusDisappeared => line.say("eeh_handle_normal_event: PCI bus for %n disappeared"),
+        Step::Successor { healthy: true } => line.say("EEH: %n: replaced during recovery, healthy"),
+        Step::Successor { healthy: false } => line.say("EEH: %n: replaced during recovery, frozen"),
     }
 }
 
-fn reset(f: &mut fmt::Formatter<'_>, name: &Name, event: ResetEvent) -> fmt::Result {
+fn reset(line: &mut Line<'_, '_>, event: ResetEvent) -> fmt::Result {
     match event {
         ResetEvent::Begins { .. } => Ok(()),
-        ResetEvent::Failed { attempt } => write!(f, "EEH: Failure 0 resetting {name} (attempt {attempt})"),
-        ResetEvent::Succeeded { attempt } => write!(f, "EEH: {name}: Successful reset (attempt {attempt})"),
+        ResetEvent::Failed { attempt } => {
+            line.count("EEH: Failure 0 resetting %n (attempt %0)", attempt.into(), 0)
+        }
+        ResetEvent::Succeeded { attempt } => {
+            line.count("EEH: %n: Successful reset (attempt %0)", attempt.into(), 0)
+        }
         ResetEvent::SlotInactive { bits, attempt, .. } => {
-            write!(f, "EEH: {name}: Slot inactive after reset: 0x{bits:x} (attempt {attempt})")
+            line.count("EEH: %n: Slot inactive after reset: 0x%x (attempt %1)", bits.into(), attempt.into())
         }
-        ResetEvent::GaveUp { hotplug: true } => {
-            f.write_str("eeh_handle_normal_event: Unable to reset, err=-5")
-        }
-        ResetEvent::GaveUp { hotplug: false } => f.write_str("eeh_handle_normal_event: Cannot reset, err=-5"),
+        ResetEvent::GaveUp { hotplug: true } => line.say("eeh_handle_normal_event: Unable to reset, err=-5"),
+        ResetEvent::GaveUp { hotplug: false } => line.say("eeh_handle_normal_event: Cannot reset, err=-5"),
     }
 }
 
-fn device(f: &mut fmt::Formatter<'_>, prefix: &Prefix, event: DeviceEvent) -> fmt::Result {
+/// Nothing of an event whose subject is no device.
+fn device(line: &mut Line<'_, '_>, event: DeviceEvent) -> fmt::Result {
+    let Subject::Device(bdf, _) = line.subject else { return Ok(()) };
     match event {
-        DeviceEvent::Runaway { reads } => write!(
-            f,
-            "{prefix}{reads} reads ignored for recovering device; might be infinite loop in its driver"
+        DeviceEvent::Runaway { reads } => line.count(
+            "%d%0 reads ignored for recovering device; might be infinite loop in its driver",
+            reads,
+            0,
         ),
-        DeviceEvent::NoDevice => write!(f, "{prefix}no device"),
-        DeviceEvent::NoDriver => write!(f, "{prefix}no driver"),
-        DeviceEvent::NotAware => write!(f, "{prefix}driver not EEH aware"),
-        DeviceEvent::TooLate => write!(f, "{prefix}driver bound too late"),
-        DeviceEvent::NotActionable => write!(f, "{prefix}not actionable"),
-        DeviceEvent::Invoking(driver, handler) => write!(f, "{prefix}Invoking {driver}->{handler}"),
-        DeviceEvent::Reports(driver, result) => write!(f, "{prefix}{driver} driver reports: '{result}'"),
-        DeviceEvent::Config(line) => line.write(f, prefix.phb, prefix.bdf),
-        DeviceEvent::Removing => {
-            write!(f, "EEH: Removing {:04x}:{} without EEH sensitive driver", prefix.phb.0, prefix.bdf)
+        DeviceEvent::NoDevice => line.say("%dno device"),
+        DeviceEvent::NoDriver => line.say("%dno driver"),
+        DeviceEvent::NotAware => line.say("%ddriver not EEH aware"),
+        DeviceEvent::TooLate => line.say("%ddriver bound too late"),
+        DeviceEvent::NotActionable => line.say("%dnot actionable"),
+        DeviceEvent::Invoking(driver, handler) => {
+            line.name("%dInvoking %s->%t", &[driver.as_str(), handler.name()])
         }
-        DeviceEvent::LinkDown => write!(f, "{prefix}link not up after reset"),
-        DeviceEvent::NotReady { waited } => write!(f, "{prefix}not ready {waited}ms after reset; giving up"),
+        DeviceEvent::Reports(driver, result) => {
+            line.name("%d%s driver reports: '%t'", &[driver.as_str(), result.name()])
+        }
+        DeviceEvent::Config(config) => config.write(line.f, line.phb, bdf),
+        DeviceEvent::Removing => line.say("EEH: Removing %l without EEH sensitive driver"),
+        DeviceEvent::LinkDown => line.say("%dlink not up after reset"),
+        DeviceEvent::NotReady { waited } => line.count("%dnot ready %0ms after reset; giving up", waited, 0),
         DeviceEvent::Stuck { driver, seconds } => {
-            write!(f, "{prefix}{driver} has not come back for {seconds} s")
+            line.write("%d%s has not come back for %0 s", [seconds, 0], &[driver.as_str()])
         }
         DeviceEvent::HelperLost { driver } => {
-            write!(f, "{prefix}{driver} never came back: its device is left alone from now on")
+            line.name("%d%s never came back: its device is left alone from now on", &[driver.as_str()])
         }
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

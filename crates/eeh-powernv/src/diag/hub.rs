@@ -59,7 +59,7 @@ pub fn print_hub(hub: u64, data: &[u8], line: &mut Line<'_>) {
             ));
         }
     };
-    // C: pnv_eeh_dump_hub_diag_common
+    // C: `pnv_eeh_dump_hub_diag_common`
     for group in [Group::quads("  GEM: ", 5), Group::quads("  LEM: ", 5)] {
         group.print(&mut common, line);
     }
