@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Events as the log lines that Linux prints and tools parse.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
 use eeh_pe::{PeNumber, PhbNumber};
 
@@ -12,7 +12,7 @@ use crate::{ChannelState, Handler};
 
 /// What a line is about, and where it is written to.
 ///
-/// Texts have places: `%n` the PE as `PHB#2-PE#fb`, where the PHB's own has the number 0, `%p` and `%e` those numbers
+/// Texts are ASCII, and have places: `%n` the PE as `PHB#2-PE#fb`, where the PHB's own has the number 0, `%p` and `%e` those numbers
 /// alone, `%d` the beginning of a line about a device (C: `EEH_EDEV_PRINT`), `%l` its address, `%0` and `%1`
 /// numbers, `%x` the first of these in hexadecimal, `%s` and `%t` words.
 struct Line<'a, 'f> {
@@ -43,28 +43,29 @@ impl Line<'_, '_> {
             Subject::Phb => PeNumber(0),
             Subject::Pe(pe) | Subject::Device(_, pe) => pe,
         };
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once('%') {
-            f.write_str(before)?;
-            let mut behind = behind.chars();
-            match (behind.next(), self.subject) {
-                (Some('n'), _) => write!(f, "PHB#{phb}-PE#{pe}"),
-                (Some('p'), _) => write!(f, "{phb}"),
-                (Some('e'), _) => write!(f, "{pe}"),
-                (Some('d'), Subject::Device(bdf, _)) => {
+        let mut text = text.bytes();
+        while let Some(byte) = text.next() {
+            if byte != b'%' {
+                f.write_char(char::from(byte))?;
+                continue;
+            }
+            match (text.next(), self.subject) {
+                (Some(b'n'), _) => write!(f, "PHB#{phb}-PE#{pe}"),
+                (Some(b'p'), _) => write!(f, "{phb}"),
+                (Some(b'e'), _) => write!(f, "{pe}"),
+                (Some(b'd'), Subject::Device(bdf, _)) => {
                     write!(f, "PCI {:04x}:{bdf}#{:04x}: EEH: ", phb.0, pe.0)
                 }
-                (Some('l'), Subject::Device(bdf, _)) => write!(f, "{:04x}:{bdf}", phb.0),
-                (Some('0'), _) => write!(f, "{a}"),
-                (Some('1'), _) => write!(f, "{b}"),
-                (Some('x'), _) => write!(f, "{a:x}"),
-                (Some('s'), _) => f.write_str(words.first().unwrap_or(&"")),
-                (Some('t'), _) => f.write_str(words.get(1).unwrap_or(&"")),
+                (Some(b'l'), Subject::Device(bdf, _)) => write!(f, "{:04x}:{bdf}", phb.0),
+                (Some(b'0'), _) => write!(f, "{a}"),
+                (Some(b'1'), _) => write!(f, "{b}"),
+                (Some(b'x'), _) => write!(f, "{a:x}"),
+                (Some(b's'), _) => f.write_str(words.first().unwrap_or(&"")),
+                (Some(b't'), _) => f.write_str(words.get(1).unwrap_or(&"")),
                 _ => Ok(()),
             }?;
-            rest = behind.as_str();
         }
-        f.write_str(rest)
+        Ok(())
     }
 }
 

@@ -49,7 +49,7 @@ impl Write for Lines {
             }
             if let Some(place) = self.text.get_mut(self.len) {
                 *place = byte;
-                self.len += 1;
+                self.len = self.len.saturating_add(1);
             }
         }
         Ok(())

@@ -87,7 +87,7 @@ impl Group {
         };
         match self.kind {
             _ if !says => {}
-            Kind::Words => line(format_args!("{label}{}", Hex { values, digits: 8 })),
+            Kind::Words => line(format_args!("{label}{}", Hex { values, wide: false })),
             Kind::Quads | Kind::Status | Kind::StatusLast => line(format_args!("{label}{}", quads(values))),
             Kind::Source => line(format_args!("{label}{source:08x} {}", quads(values))),
         }
@@ -156,20 +156,21 @@ fn any(values: &[u64]) -> bool {
 /// Registers side by side.
 struct Hex<'a> {
     values: &'a [u64],
-    digits: usize,
+    /// Sixteen digits each instead of eight.
+    wide: bool,
 }
 
 /// 64 bit registers side by side: sixteen digits each.
 const fn quads(values: &[u64]) -> Hex<'_> {
-    Hex { values, digits: 16 }
+    Hex { values, wide: true }
 }
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.digits;
         let mut space = "";
         for value in self.values {
-            write!(f, "{space}{value:0digits$x}")?;
+            f.write_str(space)?;
+            if self.wide { write!(f, "{value:016x}") } else { write!(f, "{value:08x}") }?;
             space = " ";
         }
         Ok(())
