@@ -28,12 +28,22 @@ pub(crate) struct Wanted<'a> {
     pub(crate) cpus: u8,
     /// The devices of `machine::SWAPPED`.
     pub(crate) swapped: bool,
+    /// Whether the switch's ports offer hotplug ([`Boot::hotplug`]).
+    pub(crate) hotplug: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// With these parameters, and nothing else that is special.
     pub(crate) const fn plain(append: &'a str) -> Self {
-        Self { append, kexec: false, stock: false, counting: false, cpus: 2, swapped: false }
+        Self {
+            append,
+            kexec: false,
+            stock: false,
+            counting: false,
+            cpus: 2,
+            swapped: false,
+            hotplug: true,
+        }
     }
 }
 
@@ -89,7 +99,7 @@ impl Rig {
             stock: wanted.stock,
             counting: wanted.counting,
             cpus: wanted.cpus,
-            hotplug: !wanted.kexec,
+            hotplug: wanted.hotplug,
             swapped: wanted.swapped,
         }
     }

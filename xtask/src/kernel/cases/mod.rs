@@ -101,7 +101,7 @@ const PAPR: &[Machine] = &[Machine::Pseries];
 const ALL_MACHINES: &[Machine] =
     &[Machine::Powernv8, Machine::Powernv9, Machine::Powernv10, Machine::Pseries];
 /// What kexec needs.
-const KEXEC: Wanted<'_> = Wanted { kexec: true, ..Wanted::plain("crashkernel=768M") };
+const KEXEC: Wanted<'_> = Wanted { kexec: true, hotplug: false, ..Wanted::plain("crashkernel=768M") };
 /// A guest of its own: it ends, or something in it hangs.
 const ALONE: Wanted<'_> = Wanted::plain("eeh.alone");
 

@@ -95,7 +95,8 @@ pub(crate) fn run(ctx: &Context, cache: &Cache, options: &Options, weather: &Wea
         return Ok(Findings::not_run("no QEMU whose devices freeze; run cargo xtask qemu build"));
     }
     let name = format!("{}-storm", weather.machine.name());
-    let wanted = Wanted { cpus: weather.cpus, ..Wanted::plain("log_buf_len=16M") };
+    // A reset takes the switch's bus numbers while somebody may remove and scan it.
+    let wanted = Wanted { cpus: weather.cpus, hotplug: false, ..Wanted::plain("log_buf_len=16M") };
     let started = Instant::now();
     let mut guest = rig.guest(&name, weather.machine, wanted)?;
     say(started, &format!("storm of {} minutes, {}", weather.minutes, repeated_by(options, weather)));

@@ -12,8 +12,9 @@ use super::{Fallible, Guest, LONG, say};
 
 /// Between two looks.
 const GLANCE: Duration = Duration::from_secs(5);
-/// Seconds of the guest's clock after which a step hangs. A disk's own timeout is 30 s, and some take several.
-const HANGS: u64 = 200;
+/// Seconds of the guest's clock after which a step hangs. A disk's own timeout is 30 s, nvme's for a command of its
+/// own 60 s, and some steps take several.
+const HANGS: u64 = 290;
 
 /// What the guest says of its actors.
 #[derive(Debug, Default, PartialEq, Eq)]
