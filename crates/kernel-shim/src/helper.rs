@@ -66,8 +66,9 @@ struct Module(*mut bindings::module);
 impl Module {
     /// `None`: the module is being unloaded.
     fn get(module: *mut bindings::module) -> Option<Self> {
+        // Made only then: one that is dropped puts.
         // SAFETY: null, or the module of a driver that is bound to a device whose lock is held.
-        unsafe { bindings::try_module_get(module) }.then_some(Self(module))
+        unsafe { bindings::try_module_get(module) }.then(|| Self(module))
     }
 }
 

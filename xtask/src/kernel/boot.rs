@@ -35,15 +35,7 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// With these parameters, and nothing else that is special.
     pub(crate) const fn plain(append: &'a str) -> Self {
-        Self {
-            append,
-            kexec: false,
-            stock: false,
-            counting: false,
-            cpus: 2,
-            swapped: false,
-            hotplug: true,
-        }
+        Self { append, kexec: false, stock: false, counting: false, cpus: 2, swapped: false, hotplug: true }
     }
 }
 
