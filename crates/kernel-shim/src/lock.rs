@@ -43,11 +43,14 @@ impl<T> RawLock<T> {
     /// constant, its owner while it is held, and its lockdep class, but not its own address.
     pub(crate) fn new(value: T, class: Class) -> Self {
         let mut raw = MaybeUninit::zeroed();
-        // SAFETY: `raw` is valid for writes of a lock, which nobody else sees yet.
         match class {
+            // SAFETY: `raw` is valid for writes of a lock, which nobody else sees yet.
             Class::Tree => unsafe { bindings::eeh_glue_init_tree_lock(raw.as_mut_ptr()) },
+            // SAFETY: as above.
             Class::Mailbox => unsafe { bindings::eeh_glue_init_mailbox_lock(raw.as_mut_ptr()) },
+            // SAFETY: as above.
             Class::History => unsafe { bindings::eeh_glue_init_history_lock(raw.as_mut_ptr()) },
+            // SAFETY: as above.
             Class::Setup => unsafe { bindings::eeh_glue_init_setup_lock(raw.as_mut_ptr()) },
         }
         // SAFETY: the call above has made it a lock.

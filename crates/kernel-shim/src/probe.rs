@@ -36,8 +36,6 @@ pub(crate) struct Place {
 
 /// Linux's description of a device in the device tree, or of a virtual function.
 ///
-/// # Safety
-///
 /// It stays as its device does: C frees it after the device was removed.
 pub(crate) fn description(device: &PciDev) -> Option<NonNull<bindings::pci_dn>> {
     // SAFETY: the device is held, and its bus and the description of that with it.
