@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::Args;
 
@@ -14,6 +15,10 @@ use crate::report::Findings;
 /// How many seeds `cargo xtask test` runs.
 pub(crate) const SEEDS: u64 = 1000;
 const LIMIT: Duration = Duration::from_secs(1800);
+/// What seeds spend their time in is optimised. The rest is what the tests were built with: a release build would
+/// take three times as long as a thousand seeds do, and assert nothing.
+const FAST: [&str; 8] =
+    ["eeh-pe", "eeh-recovery", "eeh-powernv", "eeh-pseries", "test-utils", "spin", "rand_chacha", "chacha20"];
 
 /// What to simulate.
 #[derive(Args)]
@@ -32,10 +37,14 @@ pub(crate) struct Options {
     pub(crate) record: bool,
 }
 
-/// Runs the seeds, the regressions and the canaries.
-pub(crate) fn run(ctx: &Context, options: &Options) -> Fallible<Findings> {
+/// What runs the seeds.
+fn command(ctx: &Context, options: &Options) -> Command {
     let mut cargo = ctx.cargo();
-    cargo.args(["test", "--release", "-p", "test-utils", "--test", "seeds", "--", "--nocapture"]);
+    cargo.arg("test");
+    for package in FAST {
+        cargo.args(["--config", &format!("profile.dev.package.{package}.opt-level=1")]);
+    }
+    cargo.args(["-p", "test-utils", "--test", "seeds", "--", "--nocapture"]);
     match options.seed {
         Some(seed) => cargo.arg("seeds_find_nothing").env("EEH_SEED", seed.to_string()),
         None => cargo.env("EEH_SEEDS", options.seeds.to_string()),
@@ -44,7 +53,12 @@ pub(crate) fn run(ctx: &Context, options: &Options) -> Fallible<Findings> {
         // The test runs in its package's directory.
         cargo.env("EEH_TRACE", std::path::absolute(file).unwrap_or_else(|_| file.clone()));
     }
-    let run = process::run(ctx, "sim", &mut cargo, LIMIT)?;
+    cargo
+}
+
+/// Runs the seeds, the regressions and the canaries.
+pub(crate) fn run(ctx: &Context, options: &Options) -> Fallible<Findings> {
+    let run = process::run(ctx, "sim", &mut command(ctx, options), LIMIT)?;
     if options.seed.is_some() {
         println!("{}", run.output);
     }
@@ -80,7 +94,26 @@ fn figures_of(output: &str, seeds: u64) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::figures_of;
+    use std::ffi::OsStr;
+    use std::path::PathBuf;
+
+    use super::{Options, command, figures_of};
+    use crate::context::Context;
+
+    #[test]
+    fn one_seed_is_replayed_with_a_trace_where_the_caller_is() {
+        let ctx = Context::new().expect("the workspace");
+        let options =
+            Options { seeds: 1000, seed: Some(7), trace: Some(PathBuf::from("t.json")), record: false };
+        let command = command(&ctx, &options);
+        let set =
+            |name: &str| command.get_envs().find(|(key, _)| *key == OsStr::new(name)).and_then(|(_, v)| v);
+        assert_eq!(set("EEH_SEED"), Some(OsStr::new("7")));
+        assert_eq!(set("EEH_SEEDS"), None);
+        let here = std::path::absolute("t.json").expect("a directory");
+        assert_eq!(set("EEH_TRACE"), Some(here.as_os_str()), "tests run in their package's directory");
+        assert!(command.get_args().any(|arg| arg == "seeds_find_nothing"));
+    }
 
     #[test]
     fn figures_are_read_from_what_the_seeds_print() {

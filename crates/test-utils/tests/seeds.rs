@@ -9,13 +9,14 @@ mod common;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::env;
 use std::fs::File;
+use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use common::{FIXTURES, fixture};
-use eeh_recovery::{Cue, Phase};
-use test_utils::engine::{Coverage, Fault, Mark, write_trace};
+use eeh_recovery::{Action, Cue, Mark, Phase, next};
+use test_utils::engine::{self, Coverage, Fault, write_trace};
 use test_utils::seeds::{Canary, Failure, Plan, Summary, replay, run_twice, run_with};
 use test_utils::topology::MachineSpec;
 
@@ -35,7 +36,7 @@ fn one(seed: u64, fixtures: &[MachineSpec]) -> Result<Summary, Failure> {
     if seed.is_multiple_of(TWICE) { run_twice(&plan, None) } else { run_with(plan, None) }
 }
 
-fn trace(marks: &[Mark]) {
+fn trace(marks: &[engine::Mark]) {
     if let Some(name) = env::var_os("EEH_TRACE") {
         let mut file = File::create(name).expect("the trace can be written");
         write_trace(&mut file, marks).expect("the trace can be written");
@@ -63,31 +64,63 @@ fn replay_one(seed: u64, fixtures: &[MachineSpec]) {
 /// So many seeds visit everything.
 const ENOUGH: u64 = 1000;
 
-/// Rows that a thousand seeds do not take: firmware that is away for a moment, links that stay down, and what
-/// must happen at one moment of a phase without length. `crates/eeh-recovery/tests/rows.rs` takes each.
-const ROWS_ELSEWHERE: [(Phase, &[Cue]); 14] = [
-    (Phase::Presence, &[Cue::DeviceGone]),
-    (Phase::ThawMmio, &[Cue::Again]),
-    (Phase::ThawDma, &[Cue::Again, Cue::GaveUp]),
-    (Phase::RemoveUnaware, &[Cue::DeviceGone]),
-    (Phase::Settle, &[Cue::AttemptFailed, Cue::GaveUp, Cue::Refused]),
-    (Phase::Restore, &[Cue::Refused]),
-    (Phase::Unfreeze, &[Cue::Refused]),
-    (Phase::RemoveLate, &[Cue::DeviceGone, Cue::JobLost, Cue::PeGone]),
-    (Phase::Pause, &[Cue::PeGone]),
-    (Phase::ReportReset, &[Cue::PeGone]),
-    (Phase::ClearAttention, &[Cue::DeviceGone]),
-    (Phase::PermLog, &[Cue::PeGone]),
-    (Phase::AddVfs, &[Cue::PeGone, Cue::Cancelled]),
-    (Phase::Asked, &[Cue::Again]),
+/// Rows that no world takes, with the test that takes each all the same. A PE that is marked KEEP does not go
+/// with its last device, and only its worker takes the mark away, when its recovery is over: so the PE of a
+/// recovery that has come through one of the phases that mark it is there until its PHB goes, which is
+/// `Cancelled`, or until nothing leads to it, which the job finds. [`kept`] shows that there is no other way into
+/// these phases.
+const ROWS_ELSEWHERE: [(Phase, Cue, &str); 4] = [
+    (Phase::RemoveLate, Cue::PeGone, "a_kept_pe_that_goes_all_the_same_is_released"),
+    (Phase::Pause, Cue::PeGone, "a_kept_pe_that_goes_all_the_same_is_released"),
+    (Phase::ReportReset, Cue::PeGone, "a_kept_pe_that_goes_all_the_same_is_released"),
+    (Phase::AddVfs, Cue::PeGone, "a_kept_pe_that_goes_all_the_same_is_released"),
 ];
+/// Where those tests are, and the one of what KEEP promises.
+const ROWS: &str = include_str!("../../eeh-recovery/tests/rows.rs");
+const MARKS: &str = include_str!("../../eeh-pe/tests/marks.rs");
+
+/// A test of a file, from its name to the next one.
+fn test_of<'a>(file: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = file.split_once(&format!("#[test]\nfn {name}()"))?;
+    Some(rest.split("#[test]").next().unwrap_or(rest))
+}
+
+/// Whether a recovery cannot come to a phase without having marked its PE KEEP.
+fn kept(phase: Phase) -> bool {
+    let marks = |phase: Phase| phase.plan().enter == Some(Action::Mark(Mark::Keep));
+    let mut reached = vec![Phase::Presence, Phase::ReportFailure];
+    let mut at = 0;
+    while let Some(&from) = reached.get(at) {
+        at += 1;
+        let to = Cue::ALL.into_iter().filter_map(|cue| next(from, cue)).filter(|_| !marks(from));
+        let new: Vec<Phase> = to.filter(|to| !reached.contains(to)).collect();
+        reached.extend(new);
+    }
+    !reached.contains(&phase)
+}
+
+#[test]
+fn rows_that_no_world_takes_are_taken_by_the_tests_that_are_named() {
+    assert!(test_of(MARKS, "a_kept_pe_stays_empty_and_invalid_until_a_device_comes_back").is_some());
+    for (phase, cue, name) in ROWS_ELSEWHERE {
+        assert_eq!(cue, Cue::PeGone, "what is said of KEEP is about nothing else");
+        assert!(kept(phase), "a recovery comes to {phase:?} in another way");
+        let test = test_of(ROWS, name).expect(name);
+        assert!(
+            test.contains(&format!("Phase::{phase:?}")) && test.contains(&format!("Cue::{cue:?}")),
+            "{name}"
+        );
+    }
+    assert!(!kept(Phase::PermLog) && !kept(Phase::ReportResume));
+}
 
 /// Temperaments that a thousand seeds do not bring into a phase; ten thousand bring each into all.
-const PAIRS_ELSEWHERE: [(Phase, &[&str]); 4] = [
+const PAIRS_ELSEWHERE: [(Phase, &[&str]); 5] = [
     (Phase::ThawMmio, &["disconnect"]),
     (Phase::ReportMmio, &["disconnect"]),
     (Phase::ThawDma, &["disconnect"]),
-    (Phase::AddVfs, &["die"]),
+    (Phase::AddVfs, &["die", "disconnect", "hang"]),
+    (Phase::SaveState, &["disconnect", "vfs"]),
 ];
 
 /// What of it was not visited, of all rows of the table of recovery, and all temperaments in all phases.
@@ -99,8 +132,8 @@ fn missed(coverage: &Coverage) -> String {
         all_rows - rows.len(),
         all_pairs - pairs.len()
     );
-    let elsewhere =
-        |phase: Phase, cue: Cue| ROWS_ELSEWHERE.iter().any(|(p, all)| *p == phase && all.contains(&cue));
+    println!("not taken: {rows:?}");
+    let elsewhere = |phase: Phase, cue: Cue| ROWS_ELSEWHERE.iter().any(|&(p, c, _)| (p, c) == (phase, cue));
     let rows: Vec<_> = rows.into_iter().filter(|&(phase, cue)| !elsewhere(phase, cue)).collect();
     let elsewhere = |word: &str, phase: Phase| {
         PAIRS_ELSEWHERE.iter().any(|(p, words)| *p == phase && words.contains(&word))
@@ -236,7 +269,32 @@ fn each_checker_sees_the_bug_that_was_planted_for_it() {
             run_with(plan.clone(), Some(canary))
         };
         let failure = result.expect_err(&format!("{canary:?} is planted"));
-        let seen = failure.violations.iter().any(|v| v.checker == canary.seen_by());
-        assert!(seen, "{canary:?} is not seen by {:?}:\n{failure}", canary.seen_by());
+        let (checker, says) = canary.seen_by();
+        let seen = failure.violations.iter().any(|v| v.checker == checker && v.text.contains(says));
+        assert!(seen, "{canary:?} is not seen by {checker:?}:\n{failure}");
+        assert_eq!(checker.canary().seen_by().0, checker, "{checker:?} has none of its own");
+    }
+}
+
+/// What `cargo xtask sim --seed S --trace FILE` runs.
+#[test]
+fn a_seed_is_replayed_with_its_log_and_a_trace() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let program = env::current_exe().expect("a program");
+    let mut command = Command::new(program);
+    command.args(["seeds_find_nothing", "--exact", "--nocapture"]);
+    command.env("EEH_SEED", "131").env("EEH_TRACE", file.path());
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("EEH: Beginning: 'error_detected(IO frozen)'"), "{said}");
+    assert!(said.contains("seed 131: Summary"), "{said}");
+    let text = std::fs::read_to_string(file.path()).expect("a trace");
+    let trace: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let events = trace["traceEvents"].as_array().or_else(|| trace.as_array()).expect("events");
+    let named =
+        |event: &serde_json::Value, name: &str| event["name"].as_str().is_some_and(|n| n.contains(name));
+    for name in ["ReportFrozen", "error_detected"] {
+        assert!(events.iter().any(|event| named(event, name)), "no {name} among {} events", events.len());
     }
 }

@@ -233,6 +233,7 @@ fn deed(
 fn phase(words: &str) -> Result<Within, String> {
     let (name, within): (_, fn(Phase) -> Within) = match words.split_once(' ') {
         Some(("request", name)) => (name.trim(), Within::Request),
+        Some(("job", name)) => (name.trim(), Within::Job),
         _ => (words, Within::Recovery),
     };
     Phase::ALL.into_iter().find(|phase| format!("{phase:?}") == name).map(within).ok_or_else(|| {

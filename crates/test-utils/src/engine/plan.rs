@@ -20,6 +20,8 @@ pub enum Within {
     Recovery(Phase),
     /// Of something asked for by an owner, a driver or an administrator.
     Request(Phase),
+    /// Of a recovery that has just given its helper something to do, which that has not begun.
+    Job(Phase),
 }
 
 impl From<Phase> for Within {
@@ -33,6 +35,7 @@ impl fmt::Display for Within {
         match self {
             Self::Recovery(phase) => write!(f, "no recovery came to {phase:?}"),
             Self::Request(phase) => write!(f, "no request came to {phase:?}"),
+            Self::Job(phase) => write!(f, "no helper was asked in {phase:?}"),
         }
     }
 }
@@ -81,8 +84,9 @@ impl<'a> Engine<'a> {
         self.in_phase.iter().map(|(phase, ..)| *phase).collect()
     }
 
-    /// Does what waits for the phases that were entered since the last look.
-    pub(super) fn look_for_phases(&mut self) {
+    /// Does what waits for the phases that were entered since the last look, and for a job that was given to
+    /// a helper in `handed`. Of two equal faults one waits for the next time.
+    pub(super) fn look_for_phases(&mut self, handed: Option<Phase>) {
         if self.in_phase.is_empty() {
             return;
         }
@@ -91,13 +95,17 @@ impl<'a> Engine<'a> {
         let within = |(phase, asked): &(Phase, bool)| {
             if *asked { Within::Request(*phase) } else { Within::Recovery(*phase) }
         };
-        let entered: Vec<Within> = entered.iter().map(within).collect();
+        let mut entered: Vec<Within> = entered.iter().map(within).collect();
+        entered.extend(handed.map(Within::Job));
         let waiting = core::mem::take(&mut self.in_phase);
+        let mut done: Vec<(Within, Fault)> = Vec::new();
         for (phase, after, then) in waiting {
-            if !entered.contains(&phase) {
+            let fault = if let Then::Fault(fault) = &then { Some((phase, *fault)) } else { None };
+            if !entered.contains(&phase) || fault.is_some_and(|fault| done.contains(&fault)) {
                 self.in_phase.push((phase, after, then));
                 continue;
             }
+            done.extend(fault);
             if after.is_zero() {
                 match then {
                     Then::Fault(fault) => self.inject(fault),

@@ -210,14 +210,16 @@ impl<'a> Engine<'a> {
                 }
             }
         }
+        let mut handed = None;
         if let Some(mut seat) = self.workers.remove(&tree) {
             let recovering = seat.recovering();
+            handed = recovering.filter(|_| linux.mailboxes().has_job(tree)).map(|(.., phase)| phase);
             self.follow(&mut seat.seen, recovering);
             self.workers.insert(tree, seat);
         }
         // A busy turn has moved the clock; what is done in between is done now.
         self.time.set(self.now);
-        self.look_for_phases();
+        self.look_for_phases(handed);
         self.look_for_moments();
     }
 

@@ -169,6 +169,12 @@ impl Mailboxes {
         self.change(tree, |c| c.jobs.push_back((id, job)));
     }
 
+    /// Whether the helper has a job that it has not begun.
+    #[must_use]
+    pub fn has_job(&self, tree: TreeId) -> bool {
+        self.lock(tree).is_some_and(|(_, content)| !content.jobs.is_empty())
+    }
+
     /// The helper takes a job.
     pub fn take_job(&self, tree: TreeId) -> Option<Started> {
         let (_, mut content) = self.lock(tree)?;

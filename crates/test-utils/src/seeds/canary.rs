@@ -6,7 +6,7 @@ use core::task::{Context, Waker};
 use std::sync::Arc;
 
 use eeh_pe::{Bdf, DeviceFlags, PeFlags, PeNumber};
-use eeh_recovery::{Event, FreezeState, Handler, PciCore, Phase, Subject, What};
+use eeh_recovery::{ChannelState, Event, FreezeState, Handler, PciCore, Phase, Subject, What};
 
 use super::check::Checker;
 use super::plan::Plan;
@@ -74,11 +74,25 @@ pub enum Canary {
     UnderRescan,
     /// The framework reads a register of a stopped PE.
     Touch,
+    /// A recovery is forgotten in the middle.
+    Unended,
+    /// A device keeps the mark of one that a recovery has removed.
+    DeviceMark,
+    /// A PHB is fenced and nobody is told.
+    Fence,
+    /// PERST is not released.
+    Wire,
+    /// A PE is kept in reset when all is given back.
+    Kept,
+    /// A virtual function is switched on and not there.
+    MissingVf,
+    /// A device is left offline.
+    Offline,
 }
 
 impl Canary {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 34] = [
         Self::NeverAtRest,
         Self::Hang,
         Self::Mark,
@@ -106,41 +120,57 @@ impl Canary {
         Self::UnderTree,
         Self::UnderRescan,
         Self::Touch,
+        Self::Unended,
+        Self::DeviceMark,
+        Self::Fence,
+        Self::Wire,
+        Self::Kept,
+        Self::MissingVf,
+        Self::Offline,
     ];
 
-    /// Who must see it.
+    /// Who must see it, and what part of what it says.
     #[must_use]
-    pub const fn seen_by(self) -> Checker {
+    pub const fn seen_by(self) -> (Checker, &'static str) {
         match self {
-            Self::NeverAtRest => Checker::Liveness,
-            Self::Hang => Checker::Deadlock,
-            Self::Mark => Checker::Marks,
-            Self::Freeze => Checker::Frozen,
-            Self::Reset => Checker::Resets,
-            Self::Hold => Checker::Orphans,
-            Self::Forget => Checker::Tree,
-            Self::Addresses => Checker::Addresses,
-            Self::Interrupt => Checker::Interrupts,
-            Self::Again => Checker::Order,
-            Self::TooLate => Checker::Removed,
-            Self::Twice => Checker::Once,
-            Self::GivesUp => Checker::Reason,
-            Self::Amnesia => Checker::Works,
-            Self::Chance => Checker::Determinism,
-            Self::Invented => Checker::Once,
-            Self::Silence | Self::UpsideDown => Checker::Told,
-            Self::NotReset => Checker::Real,
-            Self::Opened | Self::Thawed => Checker::Owners,
-            Self::FailedVf | Self::LeftVf => Checker::Vfs,
-            Self::Reference => Checker::Ledger,
-            Self::UnderTree | Self::UnderRescan => Checker::Locks,
-            Self::Touch => Checker::Mmio,
+            Self::NeverAtRest => (Checker::Liveness, "part does not come to rest"),
+            Self::Unended => (Checker::Liveness, "never ended"),
+            Self::Hang => (Checker::Deadlock, "wait for ever"),
+            Self::Mark => (Checker::Marks, " PE "),
+            Self::DeviceMark => (Checker::Marks, " keeps DeviceFlags("),
+            Self::Freeze => (Checker::Frozen, " PE "),
+            Self::Fence => (Checker::Frozen, "is fenced"),
+            Self::Reset => (Checker::Resets, "asserted: "),
+            Self::Wire => (Checker::Resets, " resets asserted"),
+            Self::Hold => (Checker::Orphans, ""),
+            Self::Forget => (Checker::Tree, " devices in the tree"),
+            Self::Addresses => (Checker::Addresses, " leads to "),
+            Self::Interrupt => (Checker::Interrupts, ": depth "),
+            Self::Again => (Checker::Order, " after "),
+            Self::TooLate => (Checker::Removed, " is gone, and its driver's "),
+            Self::Twice => (Checker::Once, " is reported again at "),
+            Self::Invented => (Checker::Once, " never froze"),
+            Self::GivesUp => (Checker::Reason, " for no reason"),
+            Self::Amnesia => (Checker::Works, "forgotten"),
+            Self::Offline => (Checker::Works, ": its channel is "),
+            Self::Chance => (Checker::Determinism, ", then "),
+            Self::Silence | Self::UpsideDown => (Checker::Told, ""),
+            Self::NotReset => (Checker::Real, ""),
+            Self::Opened => (Checker::Owners, " is open "),
+            Self::Thawed => (Checker::Owners, " in its owner's hands"),
+            Self::Kept => (Checker::Owners, " when all is given back"),
+            Self::FailedVf => (Checker::Vfs, " has failed for good and stays"),
+            Self::LeftVf => (Checker::Vfs, " is there, and its physical function has "),
+            Self::MissingVf => (Checker::Vfs, " is switched on, and not there"),
+            Self::Reference => (Checker::Ledger, " references, not "),
+            Self::UnderTree | Self::UnderRescan => (Checker::Locks, ""),
+            Self::Touch => (Checker::Mmio, ""),
         }
     }
 
     /// Plants what must be there before the run.
     pub(super) fn disturb(self, plan: &mut Plan) {
-        if matches!(self, Self::FailedVf | Self::LeftVf) {
+        if matches!(self, Self::FailedVf | Self::LeftVf | Self::MissingVf) {
             return plan.switch_on_functions();
         }
         let words = if self == Self::Hang {
@@ -180,7 +210,12 @@ impl Canary {
             }
             Self::Silence | Self::UpsideDown => self.mislead(evidence),
             Self::NotReset => evidence.kept.extend(evidence.came.first().copied()),
-            Self::FailedVf | Self::LeftVf => self.tamper_with_vf(linux),
+            Self::FailedVf | Self::LeftVf | Self::MissingVf => self.tamper_with_vf(linux),
+            Self::Unended => {
+                if let Some(recovery) = evidence.run.recoveries.first_mut() {
+                    recovery.ended = None;
+                }
+            }
             Self::NeverAtRest | Self::Hang | Self::GivesUp | Self::Chance => {}
             Self::Mark
             | Self::Freeze
@@ -195,6 +230,11 @@ impl Canary {
             | Self::Reference
             | Self::UnderTree
             | Self::UnderRescan
+            | Self::DeviceMark
+            | Self::Fence
+            | Self::Wire
+            | Self::Kept
+            | Self::Offline
             | Self::Touch => {
                 if let Some(device) = any_device(evidence) {
                     self.tamper_with(evidence, &device);
@@ -241,7 +281,10 @@ impl Canary {
         let all = linux.phbs().into_iter().flat_map(|phb| phb.devices());
         let Some(vf) = all.into_iter().find(|device| device.identity().physfn.is_some()) else { return };
         let Some((id, phb)) = vf.eeh().zip(vf.phb()) else { return };
-        if self == Self::LeftVf {
+        if self == Self::MissingVf {
+            // Nobody is at it: it takes time only.
+            let _ = linux.virtual_time().map(|time| time.run(linux.remove(vf.phb_number(), vf.bdf())));
+        } else if self == Self::LeftVf {
             if let Some(pf) = vf.identity().physfn.and_then(|pf| phb.device(pf)) {
                 pf.set_vfs(0);
             }
@@ -259,6 +302,13 @@ impl Canary {
         let registers = device.identity().bars.iter().find(|bar| !bar.io);
         match self {
             Self::Mark => drop(tree.lock().mark_subtree(pe.id(), PeFlags::RECOVERING)),
+            Self::DeviceMark => {
+                let _ = tree.lock().change_device(id, DeviceFlags::DISCONNECTED, DeviceFlags::empty());
+            }
+            Self::Kept => drop(tree.lock().mark_subtree(pe.id(), PeFlags::RESET)),
+            Self::Offline => linux.set_channel_state(device, ChannelState::Frozen),
+            Self::Fence => hardware.fence(),
+            Self::Wire => hardware.perst(true),
             Self::Freeze => drop(hardware.freeze(pe.number().0)),
             Self::Reset => {
                 let Some(bridge) = device.phb().and_then(|phb| phb.bridge_to(device.bdf().bus())) else {
@@ -310,6 +360,8 @@ impl Canary {
             | Self::NotReset
             | Self::FailedVf
             | Self::LeftVf
+            | Self::MissingVf
+            | Self::Unended
             | Self::NeverAtRest
             | Self::Hang
             | Self::Again

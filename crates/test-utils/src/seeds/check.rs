@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use super::canary::Canary;
+
 /// A judge.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Checker {
@@ -50,6 +52,38 @@ pub enum Checker {
     Works,
     /// The same seed, the same run.
     Determinism,
+}
+
+impl Checker {
+    /// A bug that this one must see. No wildcard: a new checker does not compile without its canary, and
+    /// what is planted is checked against what this says.
+    #[must_use]
+    pub const fn canary(self) -> Canary {
+        match self {
+            Self::Liveness => Canary::NeverAtRest,
+            Self::Deadlock => Canary::Hang,
+            Self::Marks => Canary::Mark,
+            Self::Frozen => Canary::Freeze,
+            Self::Resets => Canary::Reset,
+            Self::Orphans => Canary::Hold,
+            Self::Tree => Canary::Forget,
+            Self::Addresses => Canary::Addresses,
+            Self::Interrupts => Canary::Interrupt,
+            Self::Order => Canary::Again,
+            Self::Removed => Canary::TooLate,
+            Self::Once => Canary::Twice,
+            Self::Told => Canary::Silence,
+            Self::Real => Canary::NotReset,
+            Self::Owners => Canary::Opened,
+            Self::Vfs => Canary::FailedVf,
+            Self::Ledger => Canary::Reference,
+            Self::Locks => Canary::UnderTree,
+            Self::Mmio => Canary::Touch,
+            Self::Reason => Canary::GivesUp,
+            Self::Works => Canary::Amnesia,
+            Self::Determinism => Canary::Chance,
+        }
+    }
 }
 
 /// What a checker found.

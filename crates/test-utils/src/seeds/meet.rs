@@ -12,7 +12,7 @@ use super::plan::{ACTION, Plan};
 use crate::engine::{Fault, Within};
 use crate::hw::Timing;
 use crate::linux::Wish;
-use crate::topology::{FunctionSpec, PciAddress};
+use crate::topology::PciAddress;
 
 const OTHERS: [&str; 4] = ["can-recover,slow=0s", "can-recover,slow=0s", "slow=0s", "none"];
 const QUICK: [&str; 9] = [
@@ -169,12 +169,5 @@ impl Plan {
             self.timings.retain(|(other, _)| *other != at);
             self.timings.push((at, Timing { link_after, ready_after, says_rrs: false }));
         }
-    }
-
-    /// The bridge that leads to a function's bus, else the function itself.
-    fn port_above(&self, at: PciAddress) -> PciAddress {
-        let leads = |f: &FunctionSpec| f.is_bridge() && f.secondary() == Some(at.bdf.bus());
-        let above = self.spec.functions().find(|(o, f)| o.phb == at.phb && leads(f));
-        above.map_or(at, |(o, _)| o)
     }
 }

@@ -17,6 +17,7 @@ mod owners;
 mod plan;
 mod rest;
 mod run;
+mod scenes;
 mod told;
 mod vfs;
 mod whole;

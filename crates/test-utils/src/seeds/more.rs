@@ -137,6 +137,16 @@ impl Plan {
         }
     }
 
+    /// The same, right after boot.
+    pub(super) fn switch_on_at_boot(&mut self, dice: &mut Dice) {
+        let has = |f: &FunctionSpec| find_ext_cap(&f.config, EXT_CAP_SRIOV).is_some();
+        let ready = self.spec.functions().find(|(_, f)| has(f)).map(|(at, _)| at);
+        if let Some(pf) = ready.or_else(|| self.make_physical(dice)) {
+            self.pfs.push(pf);
+            self.timed.push((Duration::from_millis(1), Fault::WriteNumVfs(pf.phb, pf.bdf)));
+        }
+    }
+
     pub(super) fn set_driver(&mut self, at: PciAddress, words: &str) {
         if let Ok(temperament) = words.parse() {
             self.options.temperaments.insert(at, temperament);

@@ -57,6 +57,8 @@ pub(super) const EVENTS: u64 = 600;
 const MORE: u64 = 0x6d6f_7265;
 /// The same of what came after that.
 const MEET: u64 = 0x6d65_6574;
+/// The same of what came after that.
+const SCENE: u64 = 0x7363_656e;
 
 const GENTLE: [&str; 16] = [
     "none",
@@ -97,7 +99,9 @@ impl Plan {
     /// The plan of `seed`; `fixtures` are machines to choose from, beside those that are made up.
     #[must_use]
     pub fn new(seed: u64, fixtures: &[MachineSpec]) -> Self {
-        Self::meeting(seed, fixtures)
+        let mut plan = Self::meeting(seed, fixtures);
+        plan.choose_scene(&mut Dice::new(seed.rotate_left(32) ^ SCENE));
+        plan
     }
 
     /// The same, and drivers that take no time, what does not come back, and what meets requests.
