@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A driver whose error_detected misbehaves as its parameter says: hang waits until `released` is written,
- * oops stores to address 0. It binds by driver_override only, and leaves its device alone.
+ * oops stores to address 0. It binds by driver_override only, and leaves its device alone. `held` names a function
+ * whose pci_dev is held until another is named, or none.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -27,6 +28,23 @@ static const struct kernel_param_ops released_ops = {
 	.get = param_get_bool,
 };
 module_param_cb(released, &released_ops, &released, 0644);
+
+static struct pci_dev *held;
+
+static int set_held(const char *text, const struct kernel_param *param)
+{
+	unsigned int domain, bus, slot, function;
+	struct pci_dev *old = held;
+
+	held = NULL;
+	if (sscanf(text, "%x:%x:%x.%x", &domain, &bus, &slot, &function) == 4)
+		held = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));
+	pci_dev_put(old);
+	return 0;
+}
+
+static const struct kernel_param_ops held_ops = { .set = set_held };
+module_param_cb(held, &held_ops, NULL, 0200);
 
 static int fault_probe(struct pci_dev *dev, const struct pci_device_id *id)
 {
@@ -68,7 +86,19 @@ static struct pci_driver fault_driver = {
 	.remove = fault_remove,
 	.err_handler = &fault_handlers,
 };
-module_pci_driver(fault_driver);
+
+static int __init fault_init(void)
+{
+	return pci_register_driver(&fault_driver);
+}
+module_init(fault_init);
+
+static void __exit fault_exit(void)
+{
+	pci_unregister_driver(&fault_driver);
+	pci_dev_put(held);
+}
+module_exit(fault_exit);
 
 MODULE_DESCRIPTION("Driver that misbehaves in its error handler");
 MODULE_LICENSE("GPL");

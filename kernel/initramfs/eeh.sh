@@ -219,6 +219,9 @@ lockdep_is_on() {
     [ ! -e /proc/lockdep_stats ] || grep -q 'debug_locks: *1' /proc/lockdep_stats || fail lockdep is off
 }
 
+# hold FUNCTION: keeps a reference to its pci_dev until another is held, or none.
+hold() { echo "$1" >/sys/module/eeh_fault/parameters/held; }
+
 # give FUNCTION DRIVER: takes its driver away and gives it this one.
 give() {
     [ ! -e $pci/"$1"/driver ] || echo "$1" >$pci/"$1"/driver/unbind

@@ -144,9 +144,10 @@ pub(crate) const ALL: &[Case] = &[
         .on(PAPR)
         .freezing(),
     native("injected by errinjct", false, true, one::injected).on(PAPR).freezing(),
-    native("DLPAR of a PHB", false, true, dlpar::phb).on(PAPR).freezing().checked(),
+    native("DLPAR of a PHB", false, false, dlpar::phb).on(PAPR).freezing().checked(),
     native("four PHBs", true, true, many::four_phbs),
     native("remove and rescan", true, true, one::remove_and_rescan).on(OLDER),
+    native("held over a rescan", true, false, one::held_over_rescan).on(OLDER),
     native("removal elsewhere", true, true, many::removal_elsewhere),
     native("permanent failure", true, false, one::permanent_failure),
     native("malformed input", true, false, hostile::malformed),

@@ -116,3 +116,19 @@ mod tests {
         assert_eq!(duration("FAIL: x"), None);
     }
 }
+
+/// The last reference to a removed device goes after a rescan has found its successor, which keeps its PE.
+pub(super) fn held_over_rescan(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> {
+    let mut findings = Findings::default();
+    for function in setup.functions() {
+        let address = function.address;
+        check(&mut findings, guest, &format!("hold {address} && remove {address}"), LONG)?;
+        check(&mut findings, guest, &format!("wait_for 20 gone {address} && rescan"), LONG)?;
+        works(&mut findings, guest, function)?;
+        check(&mut findings, guest, "hold none", SOON)?;
+        check(&mut findings, guest, &format!("recovery {address} 120"), LONG)?;
+        works(&mut findings, guest, function)?;
+        check(&mut findings, guest, &format!("has_pe {address}"), SOON)?;
+    }
+    Ok(findings)
+}

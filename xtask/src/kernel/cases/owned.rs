@@ -44,7 +44,9 @@ pub(super) fn virtual_functions(guest: &mut Guest, _setup: &Setup) -> Fallible<F
         check(&mut findings, guest, &format!("wait_for 20 bound {function} igbvf"), SOON)?;
         check(&mut findings, guest, &format!("wait_for 10 healthy {function}"), SOON)?;
     }
-    check(&mut findings, guest, &format!("echo 0 >$pci/{address}/sriov_numvfs"), LONG)?;
+    // Its last reference goes after its pci_dn.
+    check(&mut findings, guest, &format!("hold {}", virtuals.first().copied().unwrap_or_default()), SOON)?;
+    check(&mut findings, guest, &format!("echo 0 >$pci/{address}/sriov_numvfs; hold none"), LONG)?;
     for function in &virtuals {
         check(&mut findings, guest, &format!("wait_for 20 gone {function}"), SOON)?;
         let left = format!("! grep {function} $eeh_debug/eeh_pe_tree $eeh_debug/eeh_address_cache");
