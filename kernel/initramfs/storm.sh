@@ -29,24 +29,23 @@ put() {
 
 # step KIND COMMAND...: does it, counts it, and lets the watchdog see what the actor is at.
 step() {
-    local kind=$1 up rest
+    local kind=$1
     shift
-    read -r up rest </proc/uptime
-    echo "$up $*" >$storm/"$me".at
+    echo "$((steps += 1)) $*" >$storm/"$me".at
     if "$@" 2>/dev/null; then
         eval "done_$kind=\$((done_$kind + 1))"
     else
         eval "not_$kind=\$((not_$kind + 1))"
     fi
     eval "echo \$((done_$kind)) \$((not_$kind))" >$storm/"$me.$kind".count
-    echo >$storm/"$me".at
+    echo "$steps rests" >$storm/"$me".at
 }
 
 # actor NAME SEED WHAT...
 actor() {
-    me=$1 state=$2
+    me=$1 state=$2 steps=0
     shift 2
-    echo >$storm/"$me".at
+    echo "0 rests" >$storm/"$me".at
     until [ -e $storm/stop ]; do "act_$me" "$@"; done
     echo >$storm/"$me".ended
 }
@@ -202,10 +201,9 @@ drain() {
     storm_complaints <$storm/chunk | sed -n '1s/^/complaint /p'
 }
 
-# A line for each actor (at AGE NAME WHAT, or ended NAME) and for each kind of step (count ACTOR.KIND DONE REFUSED).
+# A line for each actor (at STEP NAME WHAT, or ended NAME) and for each kind of step (count ACTOR.KIND DONE REFUSED).
 look() {
-    local up rest file since what name good bad
-    read -r up rest </proc/uptime
+    local file what name good bad
     for file in $storm/*.at; do
         [ -e "$file" ] || continue
         name=${file##*/}
@@ -213,11 +211,9 @@ look() {
         if [ -e $storm/"$name".ended ]; then
             echo "ended $name"
         else
-            # In one piece: `read` takes byte after byte of what is being written.
             what=$(cat "$file")
-            since=${what%% *} what=${what#* }
-            [ -n "$since" ] || since=$up what=rests
-            echo "at $((${up%.*} - ${since%.*})) $name $what"
+            [ -n "$what" ] || what="0 rests"
+            echo "at ${what%% *} $name ${what#* }"
         fi
     done
     for file in $storm/*.count; do

@@ -2,6 +2,7 @@
 //! Looks at a storm while it lasts: progress, what the kernel says, and who does not come back.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 
@@ -12,9 +13,9 @@ use super::{Fallible, Guest, LONG, say};
 
 /// Between two looks.
 const GLANCE: Duration = Duration::from_secs(5);
-/// Seconds of the guest's clock after which a step hangs. A disk's own timeout is 30 s, nvme's for a command of its
-/// own 60 s, and some steps take several.
-const HANGS: u64 = 290;
+/// After which a step hangs. A disk's own timeout is 30 s, nvme's for a command of its own 60 s, and some steps take
+/// several.
+const HANGS: Duration = Duration::from_secs(290);
 
 /// What the guest says of its actors.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,8 +27,12 @@ struct Seen {
     ended: usize,
 }
 
+/// What each actor is at, and since when it was seen at that.
+type Steps = BTreeMap<String, (String, Instant)>;
+
 /// Who looks.
 pub(super) struct Watch {
+    steps: Steps,
     started: Instant,
     minutes: u32,
     bar: ProgressBar,
@@ -42,7 +47,7 @@ impl Watch {
         if let Ok(style) = ProgressStyle::with_template("[{elapsed:>5}] {wide_bar} {msg}") {
             bar.set_style(style);
         }
-        Self { started: Instant::now(), minutes, bar, told: 0 }
+        Self { steps: Steps::new(), started: Instant::now(), minutes, bar, told: 0 }
     }
 
     /// Until then, or until something hangs, which is named.
@@ -54,7 +59,7 @@ impl Watch {
     ) -> Fallible<Option<String>> {
         while Instant::now() < until {
             std::thread::sleep(GLANCE.min(until.saturating_duration_since(Instant::now())));
-            let seen = look(guest, record)?;
+            let seen = self.look(guest, record)?;
             self.tell(record);
             if seen.hangs.is_some() {
                 return Ok(seen.hangs);
@@ -72,7 +77,7 @@ impl Watch {
     ) -> Fallible<Option<String>> {
         let until = Instant::now() + limit;
         loop {
-            let seen = look(guest, record)?;
+            let seen = self.look(guest, record)?;
             if seen.busy == 0 {
                 self.bar.finish_and_clear();
                 return Ok(None);
@@ -85,6 +90,12 @@ impl Watch {
             }
             std::thread::sleep(GLANCE);
         }
+    }
+
+    /// One look: what came into the log, and the actors.
+    fn look(&mut self, guest: &mut Guest, record: &mut Record) -> Fallible<Seen> {
+        let answer = guest.must("drain; look", LONG)?;
+        Ok(parse(&answer, record, &mut self.steps, Instant::now()))
     }
 
     /// A bar on a terminal, else a line a minute.
@@ -102,13 +113,7 @@ impl Watch {
     }
 }
 
-/// One look: what came into the log, and the actors.
-fn look(guest: &mut Guest, record: &mut Record) -> Fallible<Seen> {
-    let answer = guest.must("drain; look", LONG)?;
-    Ok(parse(&answer, record))
-}
-
-fn parse(text: &str, record: &mut Record) -> Seen {
+fn parse(text: &str, record: &mut Record, steps: &mut Steps, now: Instant) -> Seen {
     let mut seen = Seen::default();
     for line in text.lines() {
         // After an oops the kernel writes its log to the console too.
@@ -116,12 +121,16 @@ fn parse(text: &str, record: &mut Record) -> Seen {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["ended", _] => seen.ended += 1,
-            ["at", age, name, ..] => {
+            ["at", _, name, ..] => {
                 seen.busy += 1;
-                let age: u64 = age.parse().unwrap_or(0);
+                let step = steps.entry(name.to_owned()).or_insert_with(|| (line.to_owned(), now));
+                if step.0 != line {
+                    *step = (line.to_owned(), now);
+                }
+                let age = now.saturating_duration_since(step.1);
                 if age > HANGS && seen.hangs.is_none() {
-                    seen.hangs =
-                        Some(format!("{name} has been at this for {age} s: {}", words[3..].join(" ")));
+                    let (age, what) = (age.as_secs(), words[3..].join(" "));
+                    seen.hangs = Some(format!("{name} has been at this for {age} s: {what}"));
                 }
             }
             ["count", name, done, refused] => {
@@ -137,27 +146,38 @@ fn parse(text: &str, record: &mut Record) -> Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::{Record, parse};
+    use std::time::Instant;
+
+    use super::{HANGS, Record, Seen, Steps, parse};
+
+    fn seen(text: &str, record: &mut Record) -> Seen {
+        parse(text, record, &mut Steps::new(), Instant::now())
+    }
 
     #[test]
     fn a_step_that_does_not_come_back_is_named() {
-        let mut record = Record::default();
-        let seen = parse("at 3 read lspci\nat 291 leaf remove 0000:01:00.0\nended vfs", &mut record);
-        assert_eq!(seen.hangs.as_deref(), Some("leaf has been at this for 291 s: remove 0000:01:00.0"));
-        assert_eq!((seen.busy, seen.ended), (2, 1));
+        let (mut record, mut steps, begun) = (Record::default(), Steps::new(), Instant::now());
+        let late = begun + 2 * HANGS;
+        let text = "at 3 read lspci\nat 7 leaf remove 0000:01:00.0\nended vfs";
+        let first = parse(text, &mut record, &mut steps, begun);
+        assert_eq!((first.hangs, first.busy, first.ended), (None, 2, 1));
+        let second = parse("at 4 read lspci\nat 7 leaf remove 0000:01:00.0", &mut record, &mut steps, late);
+        assert_eq!(second.hangs.as_deref(), Some("leaf has been at this for 580 s: remove 0000:01:00.0"));
+        let third = parse("at 4 read lspci\nat 0 leaf rests", &mut record, &mut steps, late + HANGS);
+        assert_eq!(third.hangs, None);
     }
 
     #[test]
     fn a_complaint_is_kept() {
         let mut record = Record::default();
-        parse("complaint [    1.0] BUG: x\n[    1.1] something else", &mut record);
+        seen("complaint [    1.0] BUG: x\n[    1.1] something else", &mut record);
         assert_eq!(record.complaints, ["[    1.0] BUG: x"]);
     }
 
     #[test]
     fn steps_are_counted() {
         let mut record = Record::default();
-        parse("count leaf.removal 12 3", &mut record);
+        seen("count leaf.removal 12 3", &mut record);
         assert_eq!(record.counts["leaf.removal"], (12, 3));
     }
 }
