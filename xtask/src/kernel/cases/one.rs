@@ -105,18 +105,6 @@ pub(super) fn permanent_failure(guest: &mut Guest, _setup: &Setup) -> Fallible<F
     Ok(findings)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn a_recovery_takes_from_its_first_line_to_its_last() {
-        let log = "[    1.500000] EEH: Recovering PHB#0-PE#1fd\n[    4.750000] EEH: Recovery successful.";
-        assert_eq!(duration(log), Some(3.25));
-        assert_eq!(duration("FAIL: x"), None);
-    }
-}
-
 /// The last reference to a removed device goes after a rescan has found its successor, which keeps its PE.
 pub(super) fn held_over_rescan(guest: &mut Guest, setup: &Setup) -> Fallible<Findings> {
     let mut findings = Findings::default();
@@ -131,4 +119,16 @@ pub(super) fn held_over_rescan(guest: &mut Guest, setup: &Setup) -> Fallible<Fin
         check(&mut findings, guest, &format!("has_pe {address}"), SOON)?;
     }
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn a_recovery_takes_from_its_first_line_to_its_last() {
+        let log = "[    1.500000] EEH: Recovering PHB#0-PE#1fd\n[    4.750000] EEH: Recovery successful.";
+        assert_eq!(duration(log), Some(3.25));
+        assert_eq!(duration("FAIL: x"), None);
+    }
 }
