@@ -108,7 +108,7 @@ fn options_that_are_badly_written_say_how_to_write_them() {
     error: invalid value 'x' for '--fence <PHB[@TIME]>': `x` is no PHB: its number in hex is expected, as in 2 or 0002
     error: invalid value '0x2' for '--kill <PHB[@TIME]>': `0x2` is no PHB: its number in hex is expected, as in 2 or 0002
     error: invalid value '0002:03:00.0' for '--driver <BDF=TEMPERAMENT>': a device, `=` and a temperament are expected, as in 0002:03:00.0=slow=2s,fail=slot_reset
-    error: invalid value '0002:03:00.0=moody' for '--driver <BDF=TEMPERAMENT>': `moody` is no temperament; there are none, aware, unaware, can-recover, disconnect, fundamental, slow=DURATION, fail=STEP, hang=STEP, die=STEP, mmio=STEP, refreeze, adds[=STEP], vfs[=STEP], removes[=STEP]
+    error: invalid value '0002:03:00.0=moody' for '--driver <BDF=TEMPERAMENT>': `moody` is no temperament; there are none, aware, unaware, can-recover, disconnect, fundamental, slow=DURATION, fail=STEP, hang=STEP, die=STEP, mmio=STEP, await=STEP, refreeze, adds[=STEP], vfs[=STEP], removes[=STEP]
     error: invalid value '0002:03:00.0=aware,unaware' for '--driver <BDF=TEMPERAMENT>': a driver cannot be both `aware` and `unaware`
     error: --remove: 0002:03:00.0 needs a moment, as in --remove 0002:03:00.0@500ms
     "#);
