@@ -20,8 +20,9 @@ const PATHS: [(&str, Order); 11] = [
     // A look at a PE: place, identity, kind, owner, and the word behind them.
     ("pe_peek", Order { exchanges: 0, acquires: 4, releases: 0 }),
     ("pe_peek_device", Order { exchanges: 0, acquires: 3, releases: 0 }),
-    // The sequences before, a fence between what was read and the sequence again, twice; the place's map and state.
-    ("pe_lookup", Order { exchanges: 0, acquires: 6, releases: 0 }),
+    // Two tables, each searched in the first leaf or in all: the sequence before, and a fence between what was read and
+    // the sequence again. The place's map and state.
+    ("pe_lookup", Order { exchanges: 0, acquires: 10, releases: 0 }),
     ("pe_find_phb", Order { exchanges: 0, acquires: 2, releases: 0 }),
     ("pe_tree", Order { exchanges: 1, acquires: 1, releases: 0 }),
     ("pe_get", Order { exchanges: 1, acquires: 1, releases: 0 }),
