@@ -195,7 +195,8 @@ fn play(seed: u64, rows: &mut BTreeSet<(Phase, Cue)>) {
     let mut functions = single(aware("nvme"));
     functions.push(virtual_function(VF, 0x1fc, 0x0100, unaware("nvme")));
     let rig = Rig::new(functions);
-    let root = rig.registry.get(rig.pe(0x1fd).unwrap()).unwrap();
+    let root = if dice.roll(4) == 0 { rig.tree().phb_pe().unwrap() } else { rig.pe(0x1fd).unwrap() };
+    let root = rig.registry.get(root).unwrap();
     let mut machine = match dice.roll(10) {
         0 => Recovery::dead(root, 1),
         1..3 => Recovery::requested(root, 1, ask(&mut dice)),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Fences, dead PHBs, errors that only firmware sees, thaw, hotplug recovery, permanent failure.
+// mutants: one_driver_fails_the_phb => "is lost"
 
 mod common;
 
@@ -71,10 +72,37 @@ fn a_fenced_phb_without_devices_is_reset_for_those_that_come() {
 }
 
 #[test]
-fn a_fence_that_all_drivers_give_up_on_is_reported_once_and_healed_on_request() {
+fn a_driver_that_gives_up_at_a_fence_costs_nobody_the_phb() {
+    for gives_up in ["fail=error_detected", "fail=slot_reset"] {
+        let done = Scenario::on("powernv10").driver(NIC, gives_up).at(ms(10), Fault::Fence(2)).run();
+        for device in [NVME, NIC, USB] {
+            assert_eq!(done.fate(device), Fate::WorksAgain, "{device} is lost, {gives_up}\n{}", done.log());
+        }
+        done.assert_healthy();
+        assert!(done.says("e1000e driver reports: 'disconnect'"), "{}", done.log());
+        // The driver of the one is taken off it and bound again; the other's hears of everything.
+        assert!(!done.says("e1000e->resume()"), "{}", done.log());
+        assert!(done.says("nvme->resume()"), "{}", done.log());
+        assert_eq!(done.count("EEH: Recovery successful."), 1, "{}", done.log());
+    }
+}
+
+#[test]
+fn a_fence_that_all_drivers_give_up_on_is_healed() {
     let scenario = Scenario::on("powernv10").driver(NVME, "disconnect").driver(NIC, "disconnect");
     let done = scenario.driver(USB, "aware,disconnect").at(ms(10), Fault::Fence(2)).run();
-    assert_eq!(done.run.recoveries.len(), 1, "{}", done.log());
+    for device in [NVME, NIC, USB] {
+        assert_eq!(done.fate(device), Fate::WorksAgain, "{device} is lost\n{}", done.log());
+    }
+    done.assert_healthy();
+}
+
+#[test]
+fn a_fence_too_many_is_reported_once_and_healed_on_request() {
+    let fences = (0..6).map(|n| ms(10 + 20_000 * n));
+    let scenario = fences.fold(Scenario::on("powernv10"), |scenario, at| scenario.at(at, Fault::Fence(2)));
+    let done = scenario.run();
+    assert_eq!(done.run.recoveries.len(), 6, "{}", done.log());
     assert_eq!(done.fate(NVME), Fate::Failed(NotWorking::Gone), "{}", done.log());
     // An administrator asks for a recovery: the PHB is reset, and its devices are found again.
     let linux = done.linux;

@@ -147,6 +147,7 @@ impl<E: Env> Recovery<'_, E> {
                 }
             },
             Report::SlotReset => match self.result {
+                ErsResult::None | ErsResult::Recovered if self.replacing => Cue::GaveUp,
                 ErsResult::None | ErsResult::Recovered => Cue::Finished,
                 ErsResult::CanRecover
                 | ErsResult::NeedReset
@@ -174,13 +175,14 @@ impl<E: Env> Recovery<'_, E> {
         Some(Action::Remove { device: met.id, unaware })
     }
 
-    /// The devices whose drivers were bound too late to hear of the reset.
+    /// The devices whose drivers were bound too late to hear of the reset; or, after it, those that heard and gave up.
     fn each_late(&mut self) -> Option<Action> {
         let Some(met) = self.meet() else {
-            self.finish(if self.removed { Cue::Removed } else { Cue::Finished });
+            self.finish(if self.removed || self.replacing { Cue::Removed } else { Cue::Finished });
             return None;
         };
-        let late = met.flags.contains(DeviceFlags::NO_HANDLER);
+        let told = if self.replacing { DeviceFlags::IN_ERROR } else { DeviceFlags::empty() };
+        let late = met.flags.contains(DeviceFlags::NO_HANDLER | told);
         if !late || met.passed || met.flags.intersects(BEYOND.union(DeviceFlags::BRIDGE)) {
             return None;
         }

@@ -4,13 +4,15 @@
 use core::mem::discriminant;
 use core::time::Duration;
 
-use eeh_pe::{DeviceId, Env, Time};
+use eeh_pe::{DeviceFlags, DeviceId, Env, Time};
 
 use super::action::{Action, Input};
 use super::note::Note;
 use super::recovery::{Recovery, Stage};
 use super::state::{Cue, Phase};
-use crate::{FreezeState, JobAnswer, ResetEvent, ResetPoll, Step, Thaw, Wait};
+use crate::{
+    ChannelState, ErsResult, FreezeState, Handler, JobAnswer, ResetEvent, ResetPoll, Step, Thaw, Wait,
+};
 
 /// How long firmware may be undecided about a slot. C: `MAX_WAIT_FOR_RECOVERY`
 const STATE_LIMIT: Duration = Duration::from_secs(300);
@@ -229,7 +231,7 @@ impl<E: Env> Recovery<'_, E> {
             self.passed();
         }
         if cfg!(eeh_mutant = "hazard_5_1_gone_is_a_vote") {
-            self.result = self.result.merge(crate::ErsResult::Disconnect);
+            self.result = self.result.merge(ErsResult::Disconnect);
         }
         self.cue(Cue::DeviceGone);
     }
@@ -239,7 +241,7 @@ impl<E: Env> Recovery<'_, E> {
             JobAnswer::Gone => return self.gone(),
             JobAnswer::Died => return self.cue(Cue::JobLost),
             JobAnswer::Present => self.any_card = true,
-            JobAnswer::Reported(result) => self.result = self.result.merge(result),
+            JobAnswer::Reported(result) => self.vote(action, result),
             JobAnswer::Done => self.removed |= matches!(action, Action::Remove { .. }),
             JobAnswer::Absent
             | JobAnswer::NoDriver
@@ -248,6 +250,34 @@ impl<E: Env> Recovery<'_, E> {
             | JobAnswer::TooLate => {}
         }
         self.cue(Cue::Answered);
+    }
+
+    fn vote(&mut self, action: Action, result: ErsResult) {
+        let mut counts = result;
+        if let Action::Call(device, handler) = action
+            && self.replaces(device, handler, result)
+        {
+            let reset_is_over = handler == Handler::SlotReset;
+            self.replacing |= reset_is_over;
+            counts = if reset_is_over { ErsResult::None } else { ErsResult::NeedReset };
+        }
+        self.result = self.result.merge(counts);
+    }
+
+    /// Whether a device whose driver gives up is removed and added back alone: a PHB is not lost for one of its
+    /// devices. A bridge does not go alone.
+    #[must_use]
+    pub(crate) fn replaces(&self, device: DeviceId, handler: Handler, result: ErsResult) -> bool {
+        let early = matches!(handler, Handler::ErrorDetected(ChannelState::Frozen) | Handler::SlotReset);
+        let bridge = || {
+            let view = self.root.registry().peek_device(device);
+            view.is_some_and(|view| view.flags.contains(DeviceFlags::BRIDGE))
+        };
+        early
+            && result == ErsResult::Disconnect
+            && self.is_phb()
+            && cfg!(not(eeh_mutant = "one_driver_fails_the_phb"))
+            && !bridge()
     }
 
     fn bus_job(&mut self, action: Action, answer: JobAnswer, now: Time) {
@@ -271,7 +301,11 @@ impl<E: Env> Recovery<'_, E> {
             if self.is_empty() {
                 return self.cue(Cue::GaveUp);
             }
-            self.finish(if self.complete { Cue::Unaware } else { Cue::Finished });
+            self.finish(match (self.complete, self.replacing) {
+                (false, true) if self.next_vf().is_some() => Cue::Removed,
+                (false, false) => Cue::Finished,
+                _ => Cue::Unaware,
+            });
         } else {
             self.removed = true;
             self.cue(if answer == JobAnswer::Gone { Cue::DeviceGone } else { Cue::Answered });

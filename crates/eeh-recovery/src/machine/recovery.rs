@@ -57,6 +57,8 @@ pub struct Recovery<'r, E: Env> {
     pub(super) attempt: u32,
     pub(super) resetting: bool,
     pub(super) removed: bool,
+    /// `slot_reset` is over, and devices whose drivers gave up at it are removed and added back.
+    pub(super) replacing: bool,
     pub(super) complete: bool,
     pub(super) failing: bool,
     /// What is asked for, when it is no recovery.
@@ -112,6 +114,7 @@ impl<'r, E: Env> Recovery<'r, E> {
             attempt: 0,
             resetting: false,
             removed,
+            replacing: false,
             complete: false,
             failing: false,
             ask: None,

@@ -163,7 +163,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.tell_device(active, facts.name(), event, now);
     }
 
-    /// A handler was called: remembers that it was, sends the uevent, and tells firmware of a driver
+    /// A handler was called: remembers that it was, and whether its driver is through with the device, sends the uevent, and tells firmware of a driver
     /// that goes on.
     fn heard(&self, active: &Active<'r, P>, id: DeviceId, handler: Handler, result: ErsResult, now: Time) {
         let told = match handler {
@@ -172,11 +172,12 @@ impl<'r, P: Platform> Worker<'r, P> {
             Handler::Resume => Some(ErsResult::Recovered),
             Handler::MmioEnabled | Handler::SlotReset => None,
         };
+        let mut set = DeviceFlags::empty();
+        set.set(DeviceFlags::IN_ERROR, matches!(handler, Handler::ErrorDetected(ChannelState::Frozen)));
+        set.set(DeviceFlags::NO_HANDLER, active.machine.replaces(id, handler, result));
         let device = {
             let mut guard = self.tree.lock();
-            if matches!(handler, Handler::ErrorDetected(ChannelState::Frozen)) {
-                let _ = guard.change_device(id, DeviceFlags::IN_ERROR, DeviceFlags::empty());
-            }
+            let _ = guard.change_device(id, set, DeviceFlags::empty());
             guard.device(id).and_then(|device| device.platform())
         };
         let Some(device) = device else { return };

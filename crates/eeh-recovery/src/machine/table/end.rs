@@ -8,6 +8,7 @@ pub(super) const fn report_reset(cue: Cue) -> Option<Phase> {
     match cue {
         Cue::Answered | Cue::DeviceGone => Some(Phase::ReportReset),
         Cue::Finished => Some(Phase::ReportResume),
+        Cue::GaveUp => Some(Phase::RemoveLate),
         Cue::Disconnect | Cue::JobLost => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
         Cue::Cancelled => Some(Phase::Done),
@@ -19,7 +20,6 @@ pub(super) const fn report_reset(cue: Cue) -> Option<Phase> {
         | Cue::CanRecover
         | Cue::NeedReset
         | Cue::AttemptFailed
-        | Cue::GaveUp
         | Cue::Fenced
         | Cue::Held
         | Cue::NoDrivers

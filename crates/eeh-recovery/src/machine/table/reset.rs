@@ -152,12 +152,13 @@ pub(super) const fn pause(cue: Cue) -> Option<Phase> {
     }
 }
 
-/// With unaware drivers only, nobody waits for `slot_reset`. A card of which nothing comes back is lost.
+/// With unaware drivers only, or after it, nobody waits for `slot_reset`. A card of which nothing comes back is lost.
 pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
     match cue {
         Cue::Again => Some(Phase::AddBack),
         Cue::Finished => Some(Phase::ReportReset),
         Cue::Unaware => Some(Phase::ReportResume),
+        Cue::Removed => Some(Phase::AddVfs),
         Cue::JobLost | Cue::GaveUp => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
         Cue::Cancelled => Some(Phase::Done),
@@ -168,7 +169,6 @@ pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
         | Cue::CanRecover
         | Cue::NeedReset
         | Cue::Disconnect
-        | Cue::Removed
         | Cue::AttemptFailed
         | Cue::Fenced
         | Cue::Held
