@@ -77,7 +77,8 @@ impl<E: Env> Iterator for Orphans<'_, E> {
         while let Some(index) = self.pe {
             let Some(node) = inner.pes.node(index) else { break };
             self.pe = index.checked_add(1);
-            if let Some(found) = self.orphan(node, cell.pe(index), true) {
+            let pe = |identity| OrphanKind::Pe(unpack_pe(identity).0);
+            if let Some(found) = self.orphan(node, cell.pe(index), pe) {
                 return Some(found);
             }
         }
@@ -85,7 +86,8 @@ impl<E: Env> Iterator for Orphans<'_, E> {
         while let Some(index) = self.device {
             let Some(node) = inner.devices.node(index) else { break };
             self.device = index.checked_add(1);
-            if let Some(found) = self.orphan(node, cell.device(index), false) {
+            let device = |identity| OrphanKind::Device(Bdf(u16::try_from(identity).unwrap_or(0)));
+            if let Some(found) = self.orphan(node, cell.device(index), device) {
                 return Some(found);
             }
         }
@@ -95,18 +97,19 @@ impl<E: Env> Iterator for Orphans<'_, E> {
 }
 
 impl<E: Env> Orphans<'_, E> {
-    /// What is in a place of the tree, if it was removed.
-    fn orphan(&self, node: &Node, slot: Option<&Slot>, is_pe: bool) -> Option<Orphan> {
+    /// What is in a place of the tree, if it was removed; `kind` reads its identity.
+    fn orphan(
+        &self,
+        node: &Node,
+        slot: Option<&Slot>,
+        kind: impl FnOnce(u64) -> OrphanKind,
+    ) -> Option<Orphan> {
         let slot = slot?;
         let word = slot.word.load();
         if node.used == Use::Free || word.is_live() {
             return None;
         }
-        let kind = if is_pe {
-            OrphanKind::Pe(unpack_pe(slot.identity()).0)
-        } else {
-            OrphanKind::Device(Bdf(u16::try_from(slot.identity()).unwrap_or(0)))
-        };
+        let kind = kind(slot.identity());
         let age = self.now.since(node.died);
         Some(Orphan { phb: self.tree.number(), tree: self.tree.id(), kind, references: word.count(), age })
     }

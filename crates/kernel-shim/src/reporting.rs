@@ -61,9 +61,25 @@ pub(crate) fn keep(device: &PciDev, saved: &[u32; 16]) {
         return;
     }
     let place = place(device);
-    let mut kept = KEPT.lock();
-    let _ = take(&mut kept, place);
-    let _ = kept.push(Kept { place, bits }, GFP_KERNEL);
+    let mut room = KVec::new();
+    loop {
+        let mut kept = KEPT.lock();
+        let _ = take(&mut kept, place);
+        if kept.len() == kept.capacity() && kept.len() < room.capacity() {
+            // Nothing is allocated under the lock; what was there before is freed behind it.
+            while let Some(one) = kept.pop() {
+                let _ = room.push_within_capacity(one);
+            }
+            core::mem::swap(&mut *kept, &mut room);
+        }
+        if kept.push_within_capacity(Kept { place, bits }).is_ok() {
+            return;
+        }
+        let wanted = kept.len().saturating_add(8);
+        drop(kept);
+        let Ok(more) = KVec::with_capacity(wanted, GFP_KERNEL) else { return };
+        room = more;
+    }
 }
 
 /// Gives it back to a device that is there again.

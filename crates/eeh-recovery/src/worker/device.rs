@@ -100,6 +100,11 @@ impl<'r, P: Platform> Worker<'r, P> {
         stays.then_some(JobAnswer::Absent)
     }
 
+    /// The platform's reference to a live device.
+    pub(super) fn platform_device(&self, id: DeviceId) -> Option<<P::Env as Env>::Device> {
+        self.tree.lock().device(id)?.platform()
+    }
+
     /// A live device, the platform's reference to it, and its driver at this moment.
     fn facts(&self, id: DeviceId) -> Option<(Facts, <P::Env as Env>::Device)> {
         let (mut facts, device) = {

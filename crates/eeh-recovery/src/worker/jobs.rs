@@ -66,10 +66,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             let (device, driver, action) = (job.device, job.driver(), job.action);
             match device {
                 Some(device) => {
-                    let online = self.bring_online(&device, action);
-                    if let Some(job) = active.job.as_mut() {
-                        job.online |= online;
-                    }
+                    self.bring_online(active, &device, action);
                     self.tell_device(active, device.name(), DeviceEvent::Stuck { driver, seconds }, now);
                 }
                 None => self.tell(active, What::Step(Step::BusStuck { seconds }), now),
@@ -92,18 +89,20 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// A driver that sees its device offline begins its timeouts anew, since it is going to be told of the error. It is not while
     /// whoever is to tell it waits for the `device_lock`, which the driver has in a handler, its probe or its removal,
     /// and waits for the device. From here on its timeouts count.
-    fn bring_online(&self, device: &super::device::Facts, action: Action) -> bool {
+    fn bring_online(&self, active: &mut Active<'r, P>, device: &super::device::Facts, action: Action) {
+        let view = self.tree.registry().peek_device(device.id);
+        let lost = view.is_none_or(|view| view.flags.contains(DeviceFlags::PERM_FAILURE));
         if cfg!(eeh_mutant = "offline_while_awaited")
+            || lost
             || !matches!(action, Action::Call(..) | Action::Remove { .. })
         {
-            return false;
+            return;
         }
-        let guard = self.tree.lock();
-        let view = guard.device(device.id).filter(|view| !view.flags().contains(DeviceFlags::PERM_FAILURE));
-        let Some(platform) = view.and_then(|view| view.platform()) else { return false };
-        drop(guard);
+        let Some(platform) = self.platform_device(device.id) else { return };
         self.platform.core().set_channel_state(&platform, ChannelState::Normal);
-        true
+        if let Some(job) = active.job.as_mut() {
+            job.online = true;
+        }
     }
 
     /// The helper is lost with the locks it holds: EEH leaves those devices alone from now on.
@@ -142,8 +141,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                     matches!(job.action, Action::Call(_, Handler::ErrorDetected(ChannelState::Frozen)));
                 if told
                     && job.online
-                    && let Some(platform) =
-                        self.tree.lock().device(device.id).and_then(|view| view.platform())
+                    && let Some(platform) = self.platform_device(device.id)
                 {
                     self.platform.core().set_channel_state(&platform, ChannelState::Frozen);
                 }
