@@ -4,7 +4,9 @@
 //! measured again alone.
 
 mod checks;
+mod held;
 mod hotplug;
+mod locks;
 mod memory;
 mod page;
 mod times;
@@ -42,6 +44,15 @@ pub(crate) enum Part {
     Size,
     /// Memory of PEs and devices
     Memory,
+    /// How long locks are held, on the check configuration
+    Locks,
+}
+
+impl Part {
+    /// Only the check configuration has lockdep.
+    fn config(self) -> Config {
+        if self == Self::Locks { Config::Check } else { Config::Speed }
+    }
 }
 
 /// One row's number for one variant.
@@ -78,6 +89,7 @@ struct Bench {
     rig: Rig,
     tree: PathBuf,
     variant: Variant,
+    config: Config,
     version: String,
 }
 
@@ -97,13 +109,18 @@ pub(crate) fn run(
         if !of.is_empty() && !of.contains(&variant) {
             continue;
         }
-        let bench = bench(ctx, cache, options, variant, built)?;
-        if !bench.rig.freezes() {
-            return Ok(Findings::not_run("no QEMU whose devices freeze; run cargo xtask qemu build"));
-        }
+        let mut bench: Option<Bench> = None;
         for part in parts {
+            if bench.as_ref().is_none_or(|bench| bench.config != part.config()) {
+                bench = Some(set_up(ctx, cache, options, (variant, part.config()), built)?);
+            }
+            let Some(bench) = bench.as_ref() else { continue };
+            if !bench.rig.freezes() {
+                return Ok(Findings::not_run("no QEMU whose devices freeze; run cargo xtask qemu build"));
+            }
+            version.clone_from(&bench.version);
             let started = Instant::now();
-            match measure(*part, &bench, &mut findings) {
+            match measure(*part, bench, &mut findings) {
                 Ok(entries) => {
                     for entry in &entries {
                         println!("         {}: {}", entry.what, entry.shown);
@@ -115,7 +132,6 @@ pub(crate) fn run(
             }
             say(started, &format!("{part:?} of {}", variant.name()));
         }
-        version = bench.version;
     }
     let rows = page::rows(&all);
     page::judge(&rows, &mut findings);
@@ -128,11 +144,17 @@ fn read(data: &[u8]) -> Fallible<Measured> {
     Ok(serde_json::from_slice(data)?)
 }
 
-fn bench(ctx: &Context, cache: &Cache, options: &Options, variant: Variant, built: bool) -> Fallible<Bench> {
-    let options = Options { variant, config: Config::Speed, ..options.clone() };
+fn set_up(
+    ctx: &Context,
+    cache: &Cache,
+    options: &Options,
+    (variant, config): (Variant, Config),
+    built: bool,
+) -> Fallible<Bench> {
+    let options = Options { variant, config, ..options.clone() };
     let kernel = build::built_or(ctx, cache, &options, built)?;
     let rig = Rig::new(ctx, cache, &options, &kernel)?;
-    Ok(Bench { rig, version: linux(&kernel.tree), tree: kernel.tree, variant })
+    Ok(Bench { rig, version: linux(&kernel.tree), tree: kernel.tree, variant, config })
 }
 
 /// The version that a tree says it is.
@@ -158,6 +180,7 @@ fn measure(part: Part, bench: &Bench, findings: &mut Findings) -> Fallible<Vec<E
             ])
         }
         Part::Memory => memory::measure(bench),
+        Part::Locks => locks::measure(bench, findings),
     }
 }
 
