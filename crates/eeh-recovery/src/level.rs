@@ -54,6 +54,7 @@ const fn step(event: Step) -> Level {
         | Step::Recovering { .. }
         | Step::TooManyFailures { .. }
         | Step::Unable
+        | Step::NoBus
         | Step::BusDisappeared
         | Step::BusStuck { .. }
         | Step::BusHelperLost => Level::Error,

@@ -225,6 +225,7 @@ fn step(line: &mut Line<'_, '_>, event: Step) -> fmt::Result {
         Step::BusHelperLost => {
             line.say("EEH: adding or removing devices of %n never came back: they are left alone")
         }
+        Step::NoBus => line.say("eeh_handle_normal_event: Cannot find PCI bus for %n"),
         Step::BusDisappeared => line.say("eeh_handle_normal_event: PCI bus for %n disappeared"),
         Step::Successor { healthy: true } => line.say("EEH: %n: replaced during recovery, healthy"),
         Step::Successor { healthy: false } => line.say("EEH: %n: replaced during recovery, frozen"),

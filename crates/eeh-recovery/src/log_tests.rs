@@ -60,6 +60,7 @@ fn steps() -> Vec<What> {
         Step::BusStuck { seconds: 300 },
         Step::BusHelperLost,
         Step::BusDisappeared,
+        Step::NoBus,
         Step::Successor { healthy: true },
         Step::Successor { healthy: false },
     ]

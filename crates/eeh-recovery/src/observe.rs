@@ -252,6 +252,8 @@ pub enum Step {
     Successful,
     /// It did not.
     Unable,
+    /// The PE was removed before anything was done about it.
+    NoBus,
     /// The PE's bus is gone already.
     BusDisappeared,
     /// Adding or removing its devices does not come back.

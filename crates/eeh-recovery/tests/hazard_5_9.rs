@@ -52,6 +52,19 @@ fn hazard_5_9_the_bus_of_a_removed_pe_is_left_alone() {
 }
 
 #[test]
+fn a_recovery_whose_pe_goes_at_once_is_told_too() {
+    for phase in [Phase::Presence, Phase::ReportFrozen] {
+        let (rig, _) = remove_switch_in(phase);
+        let began = |e: &&(eeh_pe::Time, Event)| matches!(e.1.what, What::Progress(Progress::Began));
+        let began = rig.world.get().events.iter().filter(began).count();
+        let first = ["EEH: Recovering PHB", "Cannot find PCI bus for PHB"];
+        let lines = rig.lines();
+        let told = lines.iter().filter(|line| first.iter().any(|text| line.contains(text))).count();
+        assert_eq!((began, told), (1, 1), "{phase:?}: {lines:?}");
+    }
+}
+
+#[test]
 fn hazard_5_9_an_event_of_a_removed_pe_touches_no_bus() {
     let mut rig = Rig::new(switch());
     rig.freeze(0xfb);

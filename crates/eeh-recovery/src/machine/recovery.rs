@@ -254,6 +254,9 @@ impl<'r, E: Env> Recovery<'r, E> {
         if to == self.phase {
             return;
         }
+        if cue == Cue::PeGone && self.phase == Phase::Presence {
+            self.notes.push(Note::Step(Step::NoBus));
+        }
         self.outcome_of(to, cue);
         if matches!(to, Phase::RemoveAll | Phase::RemoveUnaware | Phase::RemoveLate) {
             self.expected = self.expected.max(self.devices(false));
