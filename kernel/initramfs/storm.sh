@@ -232,25 +232,33 @@ settled() {
     done
 }
 
+# seconds: since boot.
+seconds() {
+    read -r up _ </proc/uptime
+    echo "${up%.*}"
+}
+
 # settle SECONDS FUNCTION=DRIVER...: a freeze that nobody has found is found, what is gone is scanned for, what
-# has no driver gets it back; until all are well.
+# has no driver gets it back; until all are well. A scan takes the lock that recoveries want: one in five seconds.
 settle() {
-    local tries=$1 at
+    local until at scan
+    until=$(($(seconds) + $1)) scan=0
     shift
-    rescan
     for at; do
         put "${at%=*}" $eeh_debug/eeh_dev_check 2>/dev/null
     done
-    until settled "$@"; do
-        [ $((tries -= 1)) -gt 0 ] || break
-        sleep 1
-        [ $((tries % 5)) != 0 ] || rescan
+    until settled "$@" 2>/dev/null || [ "$(seconds)" -ge "$until" ]; do
         for at; do
-            gone "${at%=*}" || bound "${at%=*}" "${at#*=}" && continue
-            put "" $pci/"${at%=*}"/driver_override
-            put "${at%=*}" /sys/bus/pci/drivers_probe
+            if gone "${at%=*}"; then
+                [ "$(seconds)" -lt "$scan" ] || { rescan; scan=$(($(seconds) + 5)); }
+            elif ! bound "${at%=*}" "${at#*=}"; then
+                put "" $pci/"${at%=*}"/driver_override
+                put "${at%=*}" /sys/bus/pci/drivers_probe
+            fi
         done 2>/dev/null
+        sleep 1
     done
+    echo "settled $((until - $(seconds))) s ahead of time"
     for at; do
         bound "${at%=*}" "${at#*=}" || fail "${at%=*} is not bound to ${at#*=}"
         healthy "${at%=*}" || fail "${at%=*} is in state $(cat $pci/"${at%=*}"/eeh_pe_state)"
