@@ -137,6 +137,32 @@ fn a_fence_that_firmware_reports_is_recovered() {
     rig.assert_healthy();
 }
 
+/// skiboot reads all ones of a fenced PHB, and takes them for a frozen PE that nobody has.
+#[test]
+fn a_fence_that_firmware_calls_a_frozen_pe_is_recovered() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    rig.world.get().fenced = true;
+    ask(&mut rig, &[NextError::FrozenPe(PeNumber(0xc0))]);
+    assert!(rig.said("EEH: Clear non-existing PHB#2-PE#c0"));
+    assert!(rig.said("EEH: Fenced PHB#2 detected, location: N/A"), "{:?}", rig.lines());
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert_eq!(rig.world.get().rearmed, 1);
+    rig.assert_healthy();
+}
+
+/// Nobody is left who could read all ones.
+#[test]
+fn a_fence_behind_a_report_of_a_removed_pe_is_recovered() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    rig.freeze(0x1fd);
+    rig.unplug(0x0100);
+    rig.world.get().fenced = true;
+    rig.run();
+    assert!(rig.said("EEH: Fenced PHB#2 detected, location: N/A"), "{:?}", rig.lines());
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert!(!rig.world.get().fenced);
+}
+
 #[test]
 fn a_dead_phb_loses_its_devices_and_nothing_more_is_done_to_it() {
     let mut rig = Rig::new(switch());

@@ -94,6 +94,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 self.before_change(&target, now);
                 if let Err(error) = firmware.thaw(&target, Thaw::All) {
                     self.tell_call(None, error, now);
+                    let _ = self.fenced_instead(now);
                 }
             }
         }

@@ -22,7 +22,7 @@ const IN_A_ROW: u32 = 16;
 const KNOWN: PeFlags = PeFlags::ISOLATED.union(PeFlags::PASSED);
 
 /// What asking came to.
-enum Asked {
+pub(super) enum Asked {
     /// Nothing new.
     Nothing,
     /// Something that is done with.
@@ -74,10 +74,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 Asked::Handled
             }
             NextError::FrozenPe(number) => self.frozen(phb_pe, number, location, now),
-            NextError::FencedPhb => {
-                self.tell_firmware(phb_pe, FirmwareEvent::Fenced(location), now);
-                self.isolate(phb_pe, now)
-            }
+            NextError::FencedPhb => self.fenced(phb_pe, now),
             NextError::DeadPhb => {
                 self.tell_firmware(phb_pe, FirmwareEvent::DeadPhb(location), now);
                 self.start_dead(now);
@@ -104,6 +101,23 @@ impl<'r, P: Platform> Worker<'r, P> {
         guard.root().map(|root| (pe_target(self.phb, root), root.flags()))
     }
 
+    fn fenced(&self, phb_pe: PeTarget, now: Time) -> Asked {
+        let location = self.platform.core().phb_location(&self.phb);
+        self.tell_firmware(phb_pe, FirmwareEvent::Fenced(location), now);
+        self.isolate(phb_pe, now)
+    }
+
+    /// Firmware refuses to clear a freeze of which nobody has the PE. A fence may be why: skiboot takes a fenced
+    /// PHB's ones for frozen PEs and says nothing of the fence, and below the PHB nobody may be left to read ones.
+    pub(super) fn fenced_instead(&self, now: Time) -> Asked {
+        let Some((phb_pe, flags)) = self.phb_state() else { return Asked::Nothing };
+        let fenced = matches!(self.platform.firmware().state(&phb_pe), Ok(FreezeState::PhbFenced));
+        if fenced && !flags.contains(PeFlags::ISOLATED) {
+            return self.fenced(phb_pe, now);
+        }
+        Asked::Nothing
+    }
+
     /// Firmware names a frozen PE.
     fn frozen(&mut self, phb_pe: PeTarget, number: PeNumber, phb: Location, now: Time) -> Asked {
         let found = {
@@ -118,7 +132,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.print_fetched(&phb_pe, Severity::Temporary, None, now);
             if let Err(error) = self.platform.firmware().clear_unknown(&self.phb, number) {
                 self.tell_call(None, error, now);
-                return Asked::Nothing;
+                return self.fenced_instead(now);
             }
             return Asked::Handled;
         };

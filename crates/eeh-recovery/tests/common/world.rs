@@ -200,12 +200,18 @@ impl World {
     }
 }
 
+/// What a fenced PHB answers to a thaw.
+const FENCED: FirmwareError = FirmwareError::Failed { call: "OPAL_PCI_EEH_FREEZE_CLEAR", code: -6 };
+
 impl SlotControl for World {
     type Reset = Reset;
     type Configure = PeNumber;
     fn thaw(&self, pe: &PeTarget, what: Thaw) -> Result<(), FirmwareError> {
         self.call(format!("thaw {:x} {what:?}", pe.number.0));
         let mut state = self.get();
+        if state.fenced {
+            return Err(FENCED);
+        }
         if state.stuck.contains(&pe.number.0) {
             return Ok(());
         }
@@ -317,7 +323,7 @@ impl ErrorSource for World {
     }
     fn clear_unknown(&self, _: &PhbTarget, number: PeNumber) -> Result<(), FirmwareError> {
         self.call(format!("clear_unknown {:x}", number.0));
-        Ok(())
+        if self.get().fenced { Err(FENCED) } else { Ok(()) }
     }
 }
 
