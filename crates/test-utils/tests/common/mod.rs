@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
+pub mod conformance;
+
 use core::time::Duration;
 use std::path::Path;
 use std::sync::OnceLock;
