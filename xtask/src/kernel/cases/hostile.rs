@@ -2,7 +2,7 @@
 //! Bad input, and hotplug in the middle of recoveries.
 
 use super::one::works;
-use super::{Fallible, Findings, Guest, LONG, SOON, Setup, Variant, at, check};
+use super::{Fallible, Findings, Guest, LONG, Machine, SOON, Setup, Variant, at, check};
 
 /// Files that take a function, `domain:bus:device.function`.
 const FUNCTION_FILES: [&str; 3] = ["eeh_dev_check", "eeh_dev_break", "eeh_dev_can_recover"];
@@ -98,6 +98,8 @@ pub(super) fn nothing_left(guest: &mut Guest, setup: &Setup) -> Fallible<Finding
         check(&mut findings, guest, "cat $eeh_debug/eeh_pe_tree $eeh_debug/eeh_history >/dev/null", SOON)?;
     }
     check(&mut findings, guest, "lockdep_is_on", SOON)?;
-    check(&mut findings, guest, "leaks", LONG)?;
+    // Case "DLPAR without EEH" shows whose it is that is left out.
+    let leaks = if setup.machine == Machine::Pseries { "leaks_but but_dlpar" } else { "leaks" };
+    check(&mut findings, guest, leaks, LONG)?;
     Ok(findings)
 }

@@ -167,6 +167,11 @@ pub(crate) const ALL: &[Case] = &[
     native("power off in recovery", false, false, restart::power_off).wants(ALONE).last(),
     native("kexec", false, false, restart::kexec).checked().wants(KEXEC).last(),
     native("kexec after a panic", false, false, restart::after_panic).checked().wants(KEXEC).last(),
+    native("DLPAR without EEH", false, false, dlpar::without_eeh)
+        .on(PAPR)
+        .freezing()
+        .checked()
+        .wants(Wanted::plain("eeh=off")),
     native("no EEH", false, true, boot::pseries).on(PAPR).wants(Wanted { stock: true, ..Wanted::plain("") }),
 ];
 
