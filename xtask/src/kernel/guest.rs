@@ -177,6 +177,19 @@ impl Drop for Guest {
     }
 }
 
+/// A line whose length [`seconds`] reads.
+pub(crate) fn timed(line: &str) -> String {
+    format!("start=$(now); {line}; echo $start $(now)")
+}
+
+/// What a [`timed`] line took; firmware writes to the console too.
+pub(crate) fn seconds(said: &str) -> Option<f64> {
+    said.lines().find_map(|line| {
+        let (start, end) = line.trim().split_once(' ')?;
+        Some(end.parse::<f64>().ok()? - start.parse::<f64>().ok()?)
+    })
+}
+
 fn last_lines(text: &str) -> String {
     crate::process::tail(text.trim(), 12)
 }

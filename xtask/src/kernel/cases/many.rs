@@ -3,6 +3,7 @@
 
 use super::one::works;
 use super::{Fallible, Findings, Guest, LONG, SOON, Setup, at, check};
+use crate::kernel::guest::{seconds, timed};
 
 /// Each on a PHB of its own.
 pub(crate) const FOUR: [&str; 4] = ["0000:01:00.0", "0001:01:00.0", "0003:01:00.0", "0005:01:00.0"];
@@ -24,9 +25,8 @@ pub(super) fn removal_elsewhere(guest: &mut Guest, _setup: &Setup) -> Fallible<F
     let (broken, removed) = ("0000:01:00.0", "0005:01:00.0");
     let mut findings = Findings::default();
     check(&mut findings, guest, &format!("mark elsewhere; recover {broken}; usleep 300000"), SOON)?;
-    let took =
-        check(&mut findings, guest, &format!("start=$(now); remove {removed}; echo $start $(now)"), LONG)?;
-    findings.notes.push(format!("removed in {}", took.lines().last().unwrap_or_default()));
+    let said = check(&mut findings, guest, &timed(&format!("remove {removed}")), LONG)?;
+    findings.notes.extend(seconds(&said).map(|took| format!("removed in {took:.2} s")));
     check(&mut findings, guest, &format!("wait_for 20 gone {removed}"), SOON)?;
     check(&mut findings, guest, "log_wait elsewhere 'EEH: Recovery successful' 1 60; rescan", LONG)?;
     works(&mut findings, guest, at(broken)?)?;

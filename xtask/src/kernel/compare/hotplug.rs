@@ -8,7 +8,7 @@ use super::{Bench, Entry};
 use crate::context::Fallible;
 use crate::kernel::boot::Wanted;
 use crate::kernel::cases::{self, FOUR};
-use crate::kernel::guest::Guest;
+use crate::kernel::guest::{self, Guest};
 use crate::kernel::machine::Machine;
 
 const LONG: Duration = Duration::from_secs(240);
@@ -48,11 +48,6 @@ pub(super) fn measure(bench: &Bench) -> Fallible<Vec<Entry>> {
 }
 
 fn took(guest: &mut Guest, line: &str) -> Fallible<f64> {
-    let said = guest.must(&format!("start=$(now); {line}; echo $start $(now)"), LONG)?;
-    // Firmware writes to the console too.
-    let times = said.lines().find_map(|line| {
-        let (start, end) = line.trim().split_once(' ')?;
-        Some(end.parse::<f64>().ok()? - start.parse::<f64>().ok()?)
-    });
-    times.ok_or_else(|| format!("no times: {said}").into())
+    let said = guest.must(&guest::timed(line), LONG)?;
+    guest::seconds(&said).ok_or_else(|| format!("no times: {said}").into())
 }
