@@ -107,7 +107,7 @@ impl<'r, E: Env> Tree<'r, E> {
     }
 
     /// Visits the platform's devices of a PE that was just isolated, and of those below it: only while
-    /// its report waits and no recovery is at it, so that what `visit` notes of a device comes before
+    /// its report waits, and none of which a recovery is at, so that what `visit` notes of a device comes before
     /// whatever the worker does to it. Frees nothing.
     ///
     /// `visit` runs under the tree's lock: it may store to the device and nothing else.
@@ -123,8 +123,14 @@ impl<'r, E: Env> Tree<'r, E> {
         if mutant!(eeh_mutant = "visit_comes_too_late", theirs, false) {
             return;
         }
-        for device in root.subtree_devices() {
-            device.with_platform(&mut visit);
+        for pe in root.subtree() {
+            let recovering = pe.flags().contains(PeFlags::RECOVERING);
+            if mutant!(eeh_mutant = "fence_in_a_handler", recovering, false) {
+                continue;
+            }
+            for device in pe.devices() {
+                device.with_platform(&mut visit);
+            }
         }
     }
 

@@ -63,6 +63,17 @@ fn a_detector_that_is_late_leaves_the_devices_to_the_worker() {
 }
 
 #[test]
+fn a_fence_takes_nobody_offline_who_is_being_recovered() {
+    let rig = Rig::new(switch());
+    let root = rig.tree().phb_pe().unwrap();
+    rig.tree().mark_subtree(rig.pe(0xfb).unwrap(), PeFlags::RECOVERING);
+    assert_eq!(rig.registry.isolate(root), eeh_pe::Isolate::Won);
+    let mut visited = Vec::new();
+    rig.tree().visit_reported(root, |device| visited.push(device.bdf.0));
+    assert!(visited.contains(&0x0100) && !visited.contains(&0x0300), "{visited:x?}");
+}
+
+#[test]
 fn an_nmi_is_answered_from_flags_alone() {
     let rig = Rig::new(single(aware("nvme")));
     rig.world.get().frozen.insert(0x1fd, FreezeState::Frozen);

@@ -2,6 +2,7 @@
 //! Drivers that wait for their device, and begin their timeout anew while it is offline: nvme does.
 //
 // mutants: offline_while_awaited => "it never came to rest"
+// mutants: fence_in_a_handler => "the wait began anew"
 
 mod common;
 
@@ -47,6 +48,22 @@ fn a_driver_that_waits_for_its_device_in_a_handler_stops_waiting_when_the_pe_fre
             scenario.at(ms(10), breaks(NVME)).at(ms(10) + at, breaks(NVME))
         });
     }
+}
+
+#[test]
+fn a_fence_does_not_begin_the_wait_of_a_handler_anew() {
+    let spans: Vec<u64> = (100..3000).step_by(80).collect();
+    let mut waited = 0;
+    for at in spans {
+        let scenario = Scenario::on("powernv10").limit(LIMIT).driver(NVME, "await=resume");
+        let freezes = scenario.at(ms(10), breaks(NVME)).at(ms(10 + at), breaks(NVME));
+        let done = freezes.at(ms(30_000), Fault::Fence(2)).run();
+        let log = done.log();
+        waited += usize::from(log.contains("nvme has not come back for 10 s"));
+        assert!(!log.contains("nvme has not come back for 70 s"), "the wait began anew, {at}\n{log}");
+        done.assert_clean();
+    }
+    assert!(waited > 0, "nobody waited");
 }
 
 #[test]
