@@ -81,6 +81,7 @@ Example, as scenarios/NAME.toml:
   do = \"remove 0002:02:00.0\"
   in = \"Reset\"                          # as soon as a recovery is in this phase; `at` counts from there
                                         # \"request Reset\": something that was asked for is
+                                        # \"job Reset\": a helper is given a job in it, and has not begun
   [expect]
   exit = 0                              # 1: some device does not work at the end
   recoveries = [\"PHB#2-PE#fb gone\"]   # all of them, as they began

@@ -86,6 +86,15 @@ fn help_and_version_are_no_errors() {
 }
 
 #[test]
+fn a_scenarios_words_are_in_its_help() {
+    let output = Command::cargo_bin("eeh-sim").unwrap().args(["run", "--help"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for word in ["in = \"Reset\"", "\"request Reset\": ", "\"job Reset\": ", "write-state BDF", "force BDF"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
 fn options_that_are_badly_written_say_how_to_write_them() {
     let first_line = |args: &[&str]| refused_on_fixture(args).lines().next().unwrap_or_default().to_owned();
     let said = [

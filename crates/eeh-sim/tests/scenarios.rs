@@ -78,6 +78,12 @@ fn what_does_not_come_as_expected_is_told_and_ends_with_1() {
             "exit = 0\n[[action]]\nin = \"request Reset\"\ndo = \"rescan 0\"",
             "no request came to Reset",
         ),
+        // Firmware resets by itself.
+        (
+            "exit = 0",
+            "exit = 0\n[[action]]\nin = \"job Reset\"\ndo = \"rescan 0\"",
+            "no helper was asked in Reset",
+        ),
     ] {
         let output = run_text(&GOOD.replace(from, to));
         let said = String::from_utf8(output.stdout).unwrap();
@@ -109,6 +115,7 @@ fn a_wrong_file_is_told_with_its_line_and_ends_with_2() {
         ("do = \"fence 0\"", "do = \"fence 0\"\nat = \"soon\"", 5, "`soon` is no duration"),
         ("do = \"fence 0\"", "do = \"fence 0\"\nin = \"Bed\"", 5, "there is no phase `Bed`"),
         ("do = \"fence 0\"", "do = \"fence 0\"\nin = \"request Bed\"", 5, "there is no phase `request Bed`"),
+        ("do = \"fence 0\"", "do = \"fence 0\"\nin = \"job Bed\"", 5, "also behind `request` and `job`"),
         ("exit = 0", "exit = 3", 6, "0 or 1 is expected, found 3"),
         ("exit = 0", "exit = 0\nrecoveries = [\"all\"]", 7, "PHB#2-PE#fb recovered"),
     ] {

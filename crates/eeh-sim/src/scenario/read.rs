@@ -238,7 +238,8 @@ fn phase(words: &str) -> Result<Within, String> {
     };
     Phase::ALL.into_iter().find(|phase| format!("{phase:?}") == name).map(within).ok_or_else(|| {
         let all: Vec<String> = Phase::ALL.iter().map(|phase| format!("{phase:?}")).collect();
-        format!("in: there is no phase `{words}`; there are {}", all.join(", "))
+        let all = all.join(", ");
+        format!("in: there is no phase `{words}`; there are, also behind `request` and `job`, {all}")
     })
 }
 

@@ -10,7 +10,7 @@ use crate::cli::PhbArg;
 use crate::options::check;
 
 /// The verbs, what they are done to, and their meaning.
-pub(crate) const VERBS: [(&str, &str, &str); 25] = [
+pub(crate) const VERBS: [(&str, &str, &str); 26] = [
     ("break", "BDF", "a load of the device is not answered, and its driver reads all ones"),
     ("freeze", "BDF", "the device's PE freezes, and only firmware notices"),
     ("fence", "PHB", "the PHB is fenced"),
@@ -32,6 +32,7 @@ pub(crate) const VERBS: [(&str, &str, &str); 25] = [
     ("write-state", "BDF", "an administrator writes to the device's `eeh_pe_state`"),
     ("thaw", "BDF", "a hotplug driver thaws the device's PE"),
     ("mark", "BDF", "a hotplug driver marks the device's PE isolated, and tells nobody"),
+    ("force", "BDF", "an administrator has the device's PE recovered, whatever its state"),
     ("pcie-reset", "BDF", "the device's driver resets its slot"),
     ("reset-and-recover", "BDF", "the device's slot is reset without its driver"),
     ("driver", "BDF WORDS", "from its next binding on, the device's driver behaves like this"),
