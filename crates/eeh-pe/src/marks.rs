@@ -150,6 +150,20 @@ impl<E: Env> TreeGuard<'_, E> {
         }
     }
 
+    /// Clears flags of the live devices of a subtree, and of what took over from PEs of it that were removed while
+    /// they were RECOVERING: those that [`clear_subtree`](Self::clear_subtree) clears the marks of, which comes after.
+    pub fn clear_subtree_devices(&mut self, root: PeId, clear: DeviceFlags) {
+        self.sweep(root, |guard, index| {
+            let first = guard.inner.pes.get(index).and_then(|links| links.devices.first);
+            let all = core::iter::successors(first, |&at| guard.inner.devices.node(at)?.next);
+            for slot in all.filter_map(|device| guard.cell.device(device)) {
+                slot.word.change_flags(|_| true, |now| now & !clear.bits());
+            }
+            let recovering = PeFlags::RECOVERING.bits();
+            guard.pe_slot(index).is_some_and(|slot| slot.word.load().flags() & recovering != 0)
+        });
+    }
+
     /// Sets and clears flags of a live device; `None` when it is gone.
     pub fn change_device(
         &mut self,

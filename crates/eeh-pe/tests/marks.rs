@@ -301,6 +301,28 @@ fn device_flags_change_on_a_subtree_and_alone() {
 }
 
 #[test]
+fn device_flags_are_cleared_where_marks_are() {
+    let registry = registry::<Host>(1);
+    let tree = registry.tree(add_phb(&registry, 0)).unwrap();
+    let [parent, child] = recovering(&tree);
+    let hold = registry.get(child.pe).unwrap();
+    drop(tree.remove_device(child.device, seconds(3)));
+    // Not below the one that recovers.
+    let next = insert(&tree, 0x200, 6, None);
+    let other = insert(&tree, 0x300, 7, None);
+    let late = DeviceFlags::NO_HANDLER | DeviceFlags::IN_ERROR;
+    let mut guard = tree.lock();
+    for device in [parent.device, next.device, other.device] {
+        let _ = guard.change_device(device, late, DeviceFlags::empty());
+    }
+    guard.clear_subtree_devices(parent.pe, DeviceFlags::NO_HANDLER);
+    let left = [parent, next, other].map(|at| guard.device(at.device).unwrap().flags());
+    assert_eq!(left, [DeviceFlags::IN_ERROR, DeviceFlags::IN_ERROR, late]);
+    drop(guard);
+    drop(hold);
+}
+
+#[test]
 fn two_million_reads_of_an_isolated_pe_are_reported_once() {
     let registry = registry::<Host>(1);
     let tree = registry.tree(add_phb(&registry, 0)).unwrap();

@@ -244,3 +244,25 @@ fn a_driver_bound_after_the_recovery_has_settled_is_late_for_nothing() {
     assert!(!flags.contains(DeviceFlags::NO_HANDLER), "{flags:?}");
     rig.assert_healthy();
 }
+
+#[test]
+fn a_driver_bound_to_what_took_over_in_a_recovery_is_not_late_for_ever() {
+    let mut rig = Rig::new(single(aware("nvme")));
+    let mut replaced = false;
+    *rig.hook.lock().unwrap() = Some(Box::new(move |rig, job| {
+        if matches!(job, Job::Call { .. }) && !core::mem::replace(&mut replaced, true) {
+            assert!(rig.unplug(0x0100));
+            let function = rig.functions.lock().unwrap()[1].clone();
+            let device = rig.plug(&function).device;
+            driver_bound(rig.registry, device);
+            let flags = rig.registry.peek_device(device).unwrap().flags;
+            assert!(flags.contains(DeviceFlags::NO_HANDLER), "this is what the test is about");
+        }
+        None
+    }));
+    rig.freeze(0x1fd);
+    rig.run();
+    let flags = rig.registry.peek_device(rig.device(0x0100).unwrap()).unwrap().flags;
+    assert!(!flags.contains(DeviceFlags::NO_HANDLER), "{flags:?}: {:?}", rig.lines());
+    rig.assert_healthy();
+}

@@ -474,3 +474,23 @@ fn a_healthy_device_that_goes_while_it_is_open_costs_nobody_anything() {
     assert_eq!(rig.calls().len(), before, "{:?}", rig.calls());
     assert!(rig.outcomes().is_empty() && rig.called().is_empty());
 }
+
+#[test]
+fn a_driver_bound_while_its_slot_is_reset_on_request_is_late_for_nothing() {
+    let mut functions = single(aware("ipr"));
+    functions.push(function(0x0101, 0x1fd, aware("e1000e")));
+    let mut rig = Rig::new(functions);
+    let (device, other) = (rig.device(0x0100).unwrap(), rig.device(0x0101).unwrap());
+    let mut warm = Request::pcie_reset(rig.world, rig.registry, device, PcieReset::Warm);
+    assert!(matches!(warm.poll(rig.now()), RequestPoll::Wait { .. }));
+    while rig.world.get().resets.is_empty() {
+        rig.step();
+    }
+    driver_bound(rig.registry, other);
+    assert_eq!(rig.wait_for(&mut warm), Ok(()));
+    let mut end = Request::pcie_reset(rig.world, rig.registry, device, PcieReset::Deassert);
+    assert_eq!(rig.wait_for(&mut end), Ok(()));
+    let flags = rig.registry.peek_device(other).unwrap().flags;
+    assert!(!flags.contains(DeviceFlags::NO_HANDLER), "{flags:?}");
+    rig.assert_healthy();
+}

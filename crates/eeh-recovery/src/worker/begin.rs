@@ -248,14 +248,14 @@ impl<'r, P: Platform> Worker<'r, P> {
         };
         {
             let mut guard = self.tree.lock();
+            // A driver that was bound since the recovery settled was late for nothing.
+            guard.clear_subtree_devices(root, DeviceFlags::NO_HANDLER);
             if cfg!(eeh_mutant = "hazard_5_8_cleanup_while_kept") {
                 guard.remove_empty(root, now);
             }
             if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) || outcome == Outcome::Recovered {
                 guard.clear_subtree(root, marks, Passed::Include);
             }
-            // A driver that was bound since the recovery settled was late for nothing.
-            guard.change_subtree_devices(root, DeviceFlags::empty(), DeviceFlags::NO_HANDLER);
             if cfg!(not(eeh_mutant = "hazard_5_8_cleanup_while_kept")) {
                 guard.remove_empty(root, now);
             }

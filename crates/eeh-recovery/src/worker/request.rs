@@ -151,6 +151,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         {
             let mut guard = self.tree.lock();
             if marked {
+                guard.clear_subtree_devices(pe, DeviceFlags::NO_HANDLER);
                 let held = if done && asked.ask.holds() { PeFlags::empty() } else { held };
                 guard.clear_subtree(pe, PeFlags::RECOVERING | held, Passed::Include);
                 // What could not be reset stays what it is; one that must not be touched is blocked again.

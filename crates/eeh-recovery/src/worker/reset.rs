@@ -156,6 +156,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             | PeFlags::ISOLATED;
         if active.dead {
             let mut guard = self.tree.lock();
+            guard.clear_subtree_devices(root, DeviceFlags::NO_HANDLER);
             guard.clear_subtree(root, marks.difference(PeFlags::ISOLATED), Passed::Include);
             return Input::Done;
         }
@@ -177,6 +178,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 .is_some_and(|pe| pe.subtree_devices().any(|d| d.flags().contains(DeviceFlags::LOCK_LOST)));
             let marks = if lost || left { marks.difference(PeFlags::ISOLATED) } else { marks };
             if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) {
+                guard.clear_subtree_devices(root, DeviceFlags::NO_HANDLER);
                 guard.clear_subtree(root, marks, Passed::Include);
             }
             guard.successor_of(root).and_then(|id| guard.pe(id)).map(|pe| pe_target(self.phb, pe))

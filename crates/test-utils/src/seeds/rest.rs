@@ -16,7 +16,8 @@ use crate::linux::{SimDevice, SimEnv, SimLinux, SimPhb};
 /// Flags of a PE that are no mark of a recovery.
 const LASTING: PeFlags = PeFlags::PRI_BUS.union(PeFlags::CFG_RESTRICTED);
 /// Marks of a recovery on a device.
-const MARKS: DeviceFlags = DeviceFlags::IRQ_DISABLED.union(DeviceFlags::DISCONNECTED);
+const MARKS: DeviceFlags =
+    DeviceFlags::IRQ_DISABLED.union(DeviceFlags::DISCONNECTED).union(DeviceFlags::NO_HANDLER);
 /// Flags of a device that is given up.
 const LOST: DeviceFlags = DeviceFlags::PERM_FAILURE.union(DeviceFlags::LOCK_LOST).union(DeviceFlags::REMOVED);
 
