@@ -58,6 +58,10 @@ Examples:
   eeh-sim storm --seconds 60 --threads 8 --seed 1
   eeh-sim storm --synthetic 64x10000 --seconds 10 --threads 4 --seed 7
 
+Threads check addresses and devices, break them, remove and add them and whole PHBs, unbind and
+bind drivers, switch virtual functions, pass devices through to guests that reset and thaw them,
+write to eeh_pe_state, force recoveries, reset slots, and read all reports.
+
 The seed fixes the work, not the interleaving. Time is scaled: a wait of a second is one of a
 millisecond.
 
@@ -114,7 +118,7 @@ pub(crate) enum Command {
     /// Draw PHBs, PEs and devices with their flags and references
     #[command(after_help = TREE_EXAMPLES)]
     Tree(TreeArgs),
-    /// Let threads break, remove, add, bind and read everything at once
+    /// Let threads break, remove, add, bind, pass through, reset and read everything at once
     #[command(after_help = STORM_EXAMPLES)]
     Storm(StormArgs),
 }

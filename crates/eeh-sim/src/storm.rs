@@ -4,13 +4,16 @@
 //! The seed decides what each actor does, not how they meet. Time runs a thousand times as fast as the
 //! host's, for firmware and devices too.
 
+mod administrator;
 mod binder;
 mod detector;
 mod field;
 mod freezer;
+mod functions;
 mod hotplug;
 mod journal;
 mod ledger;
+mod owner;
 mod phbs;
 mod plant;
 mod progress;
@@ -67,6 +70,8 @@ fn linux_options(seed: u64) -> Options {
         job_warn_after: Duration::from_secs(10) * SCALE,
         job_warn_every: Duration::from_secs(60) * SCALE,
         job_limit: Duration::from_secs(300) * SCALE,
+        // Whoever asks waits for the host's threads.
+        owner_wait: Duration::from_millis(500) * SCALE,
         ..Params::default()
     };
     Options { seed, clock: Clock::Scaled(SCALE), params, record: false, ..Options::default() }
@@ -120,13 +125,19 @@ impl Storm {
         progress.says("checking");
         wrong.extend(settle::survivors(field));
         wrong.extend(settle::everything_back(field, scope));
+        // What is asked for could put right what is wrong already.
+        for judge in [owner::judge, functions::judge] {
+            if wrong.is_empty() {
+                wrong.extend(judge(field, self.plant));
+            }
+        }
         field.over.store(true, Ordering::Release);
         let account = verdict::accounts(field);
         let sums = verdict::sums(field, &account);
         wrong.extend(account.wrong);
         wrong.extend(field.findings());
         let seconds = self.duration.as_secs() / u64::from(self.slowdown);
-        wrong.extend(verdict::check_work(&sums, seconds, field.linux.rtas().is_some()));
+        wrong.extend(verdict::check_work(&sums, seconds, field));
         progress.ends();
         (sums, wrong)
     }
@@ -172,6 +183,10 @@ impl Storm {
         actors.push(scope.spawn(move || reader::run(reads)));
         actors.push(scope.spawn(move || script::run(plays)));
         actors.push(scope.spawn(move || phbs::run(moves, scope)));
+        let (owns, asks, switches) = (next("owner"), next("administrator"), next("functions"));
+        actors.push(scope.spawn(move || owner::run(owns)));
+        actors.push(scope.spawn(move || administrator::run(asks)));
+        actors.push(scope.spawn(move || functions::run(switches)));
         actors
     }
 }

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 
 use eeh_pe::Bdf;
@@ -11,9 +11,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use test_utils::hw::Phb;
 use test_utils::linux::{SimDevice, SimLinux, SimPhb};
-use test_utils::topology::PhbSpec;
+use test_utils::topology::{PciAddress, PhbSpec};
 
+use super::functions;
 use super::journal::Journal;
+use super::owner::Slots;
 use super::pulse::{Pulse, Pulses};
 use super::workers::Pool;
 
@@ -38,6 +40,15 @@ pub(super) struct Counts {
     pub(super) reads: AtomicU64,
     /// Handles kept beyond the removal, and found stale.
     pub(super) stale: AtomicU64,
+    /// Virtual functions switched on, or off.
+    pub(super) numvfs: AtomicU64,
+    /// Devices passed through to a guest.
+    pub(super) opened: AtomicU64,
+    /// What froze in an owner's hands, and stayed so.
+    pub(super) kept: AtomicU64,
+    /// What owners, drivers and administrators asked for and got, or did not.
+    pub(super) granted: AtomicU64,
+    pub(super) refused: AtomicU64,
 }
 
 /// Counts one.
@@ -50,6 +61,12 @@ pub(super) struct Field<'a> {
     pub(super) linux: &'a SimLinux,
     /// The PHBs of the machine, there or not.
     pub(super) specs: Vec<Arc<PhbSpec>>,
+    /// The functions that can have virtual ones.
+    pub(super) pfs: Vec<PciAddress>,
+    /// Held by who writes a `sriov_numvfs`, and shared by those who remove devices.
+    pub(super) numvfs: RwLock<()>,
+    /// What is passed through, or reset by its driver.
+    pub(super) slots: Mutex<Slots>,
     pub(super) seed: u64,
     pub(super) counts: Counts,
     pub(super) journal: &'a Journal,
@@ -75,6 +92,9 @@ impl<'a> Field<'a> {
     ) -> Self {
         Self {
             linux,
+            pfs: functions::physical(&specs),
+            numvfs: RwLock::default(),
+            slots: Mutex::default(),
             specs,
             seed,
             counts: Counts::default(),

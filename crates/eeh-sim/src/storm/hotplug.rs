@@ -16,13 +16,16 @@ pub(super) fn run(mut actor: Actor<'_, '_>) {
 
 fn turn(actor: &mut Actor<'_, '_>) {
     let linux = actor.linux();
-    let Some(device) = actor.device(|_| true) else { return };
+    // Virtual functions come and go with what is written.
+    let Some(device) = actor.device(|device| device.identity().physfn.is_none()) else { return };
     let (phb, bdf) = (device.phb_number(), device.bdf());
     let surprise = actor.percent(40);
     actor.pulse.does(format_args!("removing {device}"));
     // Somebody else may have taken the device, or its whole PHB.
-    let gone =
-        block_on(async { if surprise { linux.pull(phb, bdf).await } else { linux.remove(phb, bdf).await } });
+    let gone = {
+        let _nobody = actor.field.removing(phb);
+        block_on(async { if surprise { linux.pull(phb, bdf).await } else { linux.remove(phb, bdf).await } })
+    };
     if actor.percent(50) {
         actor.rest(0, 4);
     }

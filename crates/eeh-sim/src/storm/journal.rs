@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eeh_pe::{PeNumber, Time, TreeId};
-use eeh_recovery::{Event, FirmwareEvent, FreezeState, Outcome, Progress, QueueEvent, Subject, What};
+use eeh_recovery::{Event, FirmwareEvent, FreezeState, Outcome, Progress, QueueEvent, Step, Subject, What};
 use test_utils::hw::Phb;
 use test_utils::linux::SimLinux;
 
@@ -41,6 +41,16 @@ pub(super) enum Told {
     Began(u64, Unit),
     /// It ended.
     Ended(u64, Outcome),
+    /// Something that was asked for began.
+    Asked(u64, Unit),
+    /// It ended.
+    Answered(u64),
+    /// Somebody asks for something that stops a PE, or reports it without a freeze.
+    Wishes(Unit),
+    /// He is answered.
+    Wished(Unit),
+    /// What a reset has thawed is frozen again for its owner.
+    Refrozen(Unit),
     /// The freeze of a PE that nobody has is cleared.
     Unowned(Unit),
 }
@@ -85,6 +95,29 @@ impl Journal {
             let tree = event.recovery.map(|recovery| recovery.tree);
             self.with(|c| c.entries.entry(event.phb.0).or_default().push(Entry { at, tree, told }));
         }
+    }
+
+    fn enter(&self, at: Time, phb: u32, told: Told) {
+        self.with(|c| c.entries.entry(phb).or_default().push(Entry { at, tree: None, told }));
+    }
+
+    /// Somebody is about to ask for something that stops a PE, or reports it without a freeze.
+    pub(super) fn wishes(&self, at: Time, phb: u32, unit: Unit) {
+        self.enter(at, phb, Told::Wishes(unit));
+    }
+
+    /// He has been answered.
+    pub(super) fn wished(&self, at: Time, phb: u32, unit: Unit) {
+        self.enter(at, phb, Told::Wished(unit));
+    }
+
+    /// Whether anything was asked for on a PHB since then.
+    pub(super) fn was_asked(&self, phb: u32, since: Time) -> bool {
+        let asked = |entry: &Entry| matches!(entry.told, Told::Asked(..));
+        self.with(|c| {
+            let entries = c.entries.get(&phb).map(Vec::as_slice).unwrap_or_default();
+            entries.iter().rev().take_while(|entry| entry.at >= since).any(asked)
+        })
     }
 
     /// Enters the PHBs that came.
@@ -143,6 +176,9 @@ fn told(event: &Event) -> Option<Told> {
         (What::Queue(QueueEvent::Stale), _) => Some(Told::Stale(unit(event.subject))),
         (What::Progress(Progress::Began), Some(id)) => Some(Told::Began(id.serial, unit(event.subject))),
         (What::Progress(Progress::Ended(outcome)), Some(id)) => Some(Told::Ended(id.serial, outcome)),
+        (What::Progress(Progress::Asked(_)), Some(id)) => Some(Told::Asked(id.serial, unit(event.subject))),
+        (What::Progress(Progress::Answered(_)), Some(id)) => Some(Told::Answered(id.serial)),
+        (What::Step(Step::Refrozen { number }), _) => Some(Told::Refrozen(Unit::Pe(number.0))),
         (What::Firmware(FirmwareEvent::ClearUnknown { number, .. }), _) => {
             Some(Told::Unowned(Unit::Pe(number.0)))
         }

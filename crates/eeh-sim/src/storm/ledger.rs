@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use eeh_pe::Time;
 use eeh_recovery::Outcome;
-use test_utils::hw::{Change, Happened};
+use test_utils::hw::{Change, Happened, Phb};
 use test_utils::topology::PhbSpec;
 
 use super::journal::{Entry, Told, Unit};
@@ -20,14 +20,20 @@ pub(super) struct Cover {
 }
 
 impl Cover {
-    /// As the machine is built.
-    pub(super) fn of(spec: &PhbSpec) -> Self {
+    /// As the machine is built. The PEs of virtual functions are below those of their physical functions.
+    pub(super) fn of(spec: &PhbSpec, hardware: &Phb) -> Self {
         let mut parent = BTreeMap::new();
         for function in &spec.functions {
             let above = spec.parent_of(function.bdf).and_then(|bridge| bridge.pe);
             if let (Some(pe), Some(above)) = (function.pe, above)
                 && pe != above
             {
+                parent.entry(pe).or_insert(above);
+            }
+        }
+        for vf in hardware.homes().into_iter().filter(|bdf| spec.function(*bdf).is_none()) {
+            let above = spec.physical_function(vf).and_then(|function| function.pe);
+            if let (Some(pe), Some(above)) = (hardware.pe_of(vf), above) {
                 parent.entry(pe).or_insert(above);
             }
         }
@@ -65,6 +71,15 @@ struct Epoch {
     claimed: bool,
 }
 
+/// A recovery that may begin without a freeze: of something that was asked for, that the host has stopped for an
+/// owner, or that was thawed on request after it had been reported.
+#[derive(Clone, Copy, Debug)]
+struct Licence {
+    unit: Unit,
+    /// A recovery has begun that did not need it.
+    passed: bool,
+}
+
 /// What became of a PHB's freezes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
@@ -99,6 +114,13 @@ struct Audit<'a> {
     cover: &'a Cover,
     epochs: Vec<Epoch>,
     running: Option<(u64, Unit, Time)>,
+    /// The PHB has just been reset as a whole.
+    resets: bool,
+    /// What runs was asked for, and is no recovery.
+    asked: bool,
+    /// What is asked for at this moment, and may be reported without a freeze.
+    wishes: Vec<Unit>,
+    licences: Vec<Licence>,
     /// The PEs that nobody had, and whose freezes may be cleared.
     unowned: Vec<Unit>,
     dead: bool,
@@ -113,6 +135,10 @@ pub(super) fn audit(cover: &Cover, changes: &[Change], entries: &[Entry], end: E
         cover,
         epochs: Vec::new(),
         running: None,
+        resets: false,
+        asked: false,
+        wishes: Vec::new(),
+        licences: Vec::new(),
         unowned: Vec::new(),
         dead: false,
         account: Account::default(),
@@ -133,12 +159,21 @@ pub(super) fn audit(cover: &Cover, changes: &[Change], entries: &[Entry], end: E
 
 impl Audit<'_> {
     fn change(&mut self, change: &Change) {
+        self.resets = match change.what {
+            Happened::Reset => true,
+            Happened::Thawed(_) | Happened::Unfenced => self.resets,
+            Happened::Froze(_)
+            | Happened::FrozeAgain(_)
+            | Happened::Fenced
+            | Happened::Died
+            | Happened::Went(_) => false,
+        };
         match change.what {
             Happened::Froze(pe) => self.open(Unit::Pe(pe), change.at),
             Happened::Fenced => self.open(Unit::Phb, change.at),
             Happened::Thawed(pe) => self.shut(Unit::Pe(pe), change.at),
             Happened::Unfenced => self.shut(Unit::Phb, change.at),
-            Happened::FrozeAgain(_) | Happened::Went(_) => {}
+            Happened::FrozeAgain(_) | Happened::Went(_) | Happened::Reset => {}
             Happened::Died => {
                 self.dead = true;
                 self.open(Unit::Phb, change.at);
@@ -155,10 +190,16 @@ impl Audit<'_> {
         let mut open = self.epochs.iter_mut().rev().filter(|epoch| epoch.closed.is_none());
         let Some(epoch) = open.find(|epoch| epoch.unit == unit) else { return };
         epoch.closed = Some(at);
+        if self.asked && self.running.is_some() {
+            // A detector may have seen it before.
+            self.licences.push(Licence { unit, passed: false });
+        }
         let cover = self.cover;
-        // Resetting the root port, or the bus below it, of a fenced PHB is a reset of the PHB.
+        // Resetting the root port, or the bus below it, is a reset of the PHB where that is fenced or the link does
+        // not come up.
         let top = |pe| cover.parent(pe).and_then(|above| cover.parent(above)).is_none();
-        let whole = |running| unit == Unit::Phb && matches!(running, Unit::Pe(pe) if top(pe));
+        let resets = self.resets;
+        let whole = |running| (unit == Unit::Phb || resets) && matches!(running, Unit::Pe(pe) if top(pe));
         let covered =
             self.running.is_some_and(|(_, running, _)| cover.covers(running, unit) || whole(running));
         if covered {
@@ -192,14 +233,60 @@ impl Audit<'_> {
             }
             Told::Began(id, unit) => self.begin(id, unit, entry.at),
             Told::Ended(id, outcome) => self.end(id, outcome),
+            Told::Asked(id, unit) => {
+                self.run(id, unit, entry.at);
+                self.asked = true;
+            }
+            Told::Answered(id) => {
+                let answered = self.running.take().is_some_and(|(running, ..)| running == id);
+                if !answered {
+                    self.wrong(format_args!("request {id} was answered, but was not running"));
+                }
+            }
+            Told::Wishes(unit) => self.wishes.push(unit),
+            Told::Wished(unit) => self.wished(unit),
+            Told::Refrozen(unit) => self.licences.push(Licence { unit, passed: false }),
         }
     }
 
-    fn begin(&mut self, id: u64, unit: Unit, at: Time) {
+    /// A recovery or a request runs from now on.
+    fn run(&mut self, id: u64, unit: Unit, at: Time) {
         if let Some((other, ..)) = self.running {
             self.wrong(format_args!("recovery {} began before {} ended", id, other));
         }
         self.running = Some((id, unit, at));
+        self.asked = false;
+    }
+
+    /// A wish was answered that stops a PE, or reports it as it is.
+    fn wished(&mut self, unit: Unit) {
+        if let Some(place) = self.wishes.iter().position(|wish| *wish == unit) {
+            self.wishes.swap_remove(place);
+        }
+        self.licences.push(Licence { unit, passed: false });
+    }
+
+    /// Whether a recovery of `unit` may begin without a freeze. That it begins is told some time after it has
+    /// begun: what was asked for in between is for the next.
+    fn is_licensed(&mut self, unit: Unit, needed: bool) -> bool {
+        let cover = self.cover;
+        let covers = |other: Unit| cover.covers(unit, other) || cover.covers(other, unit);
+        let wished = self.wishes.iter().any(|wish| covers(*wish));
+        let place = self.licences.iter().position(|licence| covers(licence.unit));
+        let mut place = place.filter(|_| needed && !wished);
+        let found = place.is_some();
+        let mut nth = 0;
+        self.licences.retain_mut(|licence| {
+            let used = place.take_if(|place| *place == nth).is_some();
+            nth += 1;
+            let over = covers(licence.unit) && core::mem::replace(&mut licence.passed, true);
+            !used && !over
+        });
+        found || wished
+    }
+
+    fn begin(&mut self, id: u64, unit: Unit, at: Time) {
+        self.run(id, unit, at);
         let cover = self.cover;
         let mut claims = 0;
         let mine = self.epochs.iter_mut().filter(|epoch| !epoch.claimed && cover.covers(unit, epoch.unit));
@@ -207,7 +294,7 @@ impl Audit<'_> {
             epoch.claimed = true;
             claims += 1;
         }
-        if claims > 0 || self.dead {
+        if self.is_licensed(unit, claims == 0) || claims > 0 || self.dead {
             return;
         }
         self.wrong(format_args!(

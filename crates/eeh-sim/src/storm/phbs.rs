@@ -48,6 +48,7 @@ where
 
 /// Removes a PHB; `false` when it is not there.
 pub(super) fn remove(field: &Field<'_>, number: u32) -> bool {
+    let _nobody = field.removing(number);
     field.journal.ends(field.linux, number);
     block_on(field.linux.remove_phb(number)).is_ok()
 }

@@ -7,6 +7,7 @@ use core::str::FromStr;
 use eeh_pe::{BridgeInfo, Detection, DeviceInfo, PeFlags, PeNumber, PeSpec, PeType};
 use test_utils::linux::{SimDevice, SimLinux};
 use test_utils::task::block_on;
+use test_utils::topology::PciAddress;
 
 /// A fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +28,14 @@ pub(crate) enum Plant {
     GhostDevice,
     /// An address leads nowhere.
     UnmapAddress,
+    /// A guest never gives its device back.
+    KeepOpen,
+    /// What froze in a guest's hands is thawed for it.
+    ThawPassed,
+    /// A virtual function is not there when they are switched on.
+    MissingVf,
+    /// Virtual functions come back when they were switched off.
+    LeftVf,
     /// The rescan lock is never released.
     Hang,
     /// Nobody does anything.
@@ -35,7 +44,7 @@ pub(crate) enum Plant {
 
 impl Plant {
     /// All of them, with their names on the command line.
-    const ALL: [(&'static str, Self); 10] = [
+    const ALL: [(&'static str, Self); 14] = [
         ("lose-event", Self::LoseEvent),
         ("report-twice", Self::ReportTwice),
         ("leak-reference", Self::LeakReference),
@@ -44,6 +53,10 @@ impl Plant {
         ("break-device", Self::BreakDevice),
         ("ghost-device", Self::GhostDevice),
         ("unmap-address", Self::UnmapAddress),
+        ("keep-open", Self::KeepOpen),
+        ("thaw-passed", Self::ThawPassed),
+        ("missing-vf", Self::MissingVf),
+        ("left-vf", Self::LeftVf),
         ("hang", Self::Hang),
         ("idle", Self::Idle),
     ];
@@ -89,9 +102,23 @@ impl Plant {
             }
             Self::UnmapAddress => tree.map().remove_device(id),
             Self::Hang => linux.rescan_lock().try_lock()?.lose(),
-            Self::Idle => {}
+            // Sown by those who play the scene.
+            Self::KeepOpen | Self::ThawPassed | Self::MissingVf | Self::LeftVf | Self::Idle => {}
         }
         Some(())
+    }
+
+    /// Plants a fault about the virtual functions of `pf`, which have just been switched on or off. `false`: it
+    /// could not be done.
+    pub(super) fn sow_function(self, linux: &SimLinux, pf: PciAddress, on: bool) -> bool {
+        let vf = || linux.phb(pf.phb)?.devices().into_iter().find(|d| d.identity().physfn == Some(pf.bdf));
+        if self == Self::MissingVf && on {
+            return vf().is_some_and(|vf| block_on(linux.remove(pf.phb, vf.bdf())).is_ok());
+        }
+        if self == Self::LeftVf && !on {
+            return block_on(linux.write_numvfs(pf.phb, pf.bdf)) == Ok(true);
+        }
+        true
     }
 }
 

@@ -42,14 +42,21 @@ struct Cast {
 
 /// An endpoint whose PE has another above it.
 fn cast(actor: &mut Actor<'_, '_>) -> Option<Cast> {
-    let device = actor.device(|device| !device.is_bridge() && device.eeh().is_some())?;
+    let plain = |device: &SimDevice| !device.is_bridge() && device.identity().physfn.is_none();
+    let device = actor.device(|device| plain(device) && device.eeh().is_some())?;
     let (phb, bdf) = (device.phb_number(), device.bdf());
     let registry = actor.linux().registry();
     let pe = registry.peek(registry.peek_device(device.eeh()?)?.pe)?;
     let above = registry.peek(pe.parent?)?;
     let spec = actor.field.specs.iter().find(|spec| spec.number == phb)?;
-    let above_number = Cover::of(spec).parent(pe.number.0)?;
+    let above_number = Cover::of(spec, &*actor.linux().hardware(phb)?).parent(pe.number.0)?;
     Some(Cast { device, phb, bdf, pe: pe.id, above: above.id, above_number })
+}
+
+/// Removes a device.
+fn remove(actor: &Actor<'_, '_>, phb: u32, bdf: Bdf) -> Option<()> {
+    let _nobody = actor.field.removing(phb);
+    block_on(actor.linux().remove(phb, bdf)).ok()
 }
 
 /// A walk continues from a PE that was removed while the walk stood on it.
@@ -61,7 +68,7 @@ fn tombstone(actor: &mut Actor<'_, '_>) -> Option<()> {
     let mut walk = Walk::new(root);
     let found = walk.by_ref().find(|at| at.id() == pe)?;
     actor.pulse.does(format_args!("removing {device} under a walk"));
-    block_on(linux.remove(phb, bdf)).ok()?;
+    remove(actor, phb, bdf)?;
     if walk.next().is_some_and(|next| next.id() == found.id()) {
         actor.field.find(format!("a walk stands still on {pe:?}, which was removed"));
     }
@@ -86,7 +93,7 @@ fn successor(actor: &mut Actor<'_, '_>) -> Option<()> {
         std::thread::yield_now();
     }
     actor.pulse.does(format_args!("replacing {device} during its recovery"));
-    block_on(linux.remove(phb, bdf)).ok()?;
+    remove(actor, phb, bdf)?;
     let recovers = || {
         let above = linux.registry().peek(above);
         above.is_some_and(|above| above.flags.contains(PeFlags::RECOVERING))
@@ -119,7 +126,7 @@ fn stale(actor: &mut Actor<'_, '_>) -> Option<()> {
     let Cast { device, phb, bdf, pe, .. } = cast(actor)?;
     let id = device.eeh()?;
     actor.pulse.does(format_args!("replacing {device}"));
-    block_on(linux.remove(phb, bdf)).ok()?;
+    remove(actor, phb, bdf)?;
     block_on(linux.rescan(phb)).ok()?;
     let refused = [
         linux.check_device(id) == Check::Unknown,

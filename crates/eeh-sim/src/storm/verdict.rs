@@ -27,7 +27,7 @@ pub(super) fn accounts(field: &Field<'_>) -> Account {
         let end = if life.until.is_some() { End::Gone } else { End::Quiet };
         let mut changes = life.hardware.history();
         changes.retain(|change| life.until.is_none_or(|until| change.at <= until));
-        let account = audit(&Cover::of(spec), &changes, &entries, end);
+        let account = audit(&Cover::of(spec, &life.hardware), &changes, &entries, end);
         sum.freezes += account.freezes;
         sum.recovered += account.recovered;
         sum.failed += account.failed;
@@ -118,6 +118,11 @@ pub(super) fn sums(field: &Field<'_>, account: &Account) -> Sums {
             ("walks continued from a tombstone", stats.sum(Counter::WalksFromTombstone)),
             ("events absorbed", stats.sum(Counter::Absorbed)),
             ("successors", stats.sum(Counter::Successors)),
+            ("requests granted", read(&counts.granted)),
+            ("devices passed through", read(&counts.opened)),
+            ("kept frozen for a guest", read(&counts.kept)),
+            ("virtual functions switched", read(&counts.numvfs)),
+            ("requests refused", read(&counts.refused)),
             ("recovered", account.recovered),
             ("failed for good", account.failed),
             ("gone during recovery", account.gone),
@@ -130,21 +135,45 @@ pub(super) fn sums(field: &Field<'_>, account: &Account) -> Sums {
     }
 }
 
-/// The least work of a minute; above five seconds, in proportion.
-const LEAST: [(&str, u64); 3] = [("hotplug cycles", 1000), ("freezes", 1000), ("checks", 10_000_000)];
-/// What must have happened at all; on a partition, whose PEs are below none but the PHB's own, fewer things.
-const SOME: usize = 8;
-const SOME_FLAT: usize = 5;
+/// Where something must have happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Where {
+    Anywhere,
+    /// Where PEs are below others, and firmware can freeze one: not on a partition.
+    BareMetal,
+    /// On a machine with virtual functions.
+    Functions,
+}
+
+/// The least work of a minute; above five seconds, in proportion, and once in any case.
+const LEAST: [(&str, u64, Where); 12] = [
+    ("checks", 10_000_000, Where::Anywhere),
+    ("freezes", 1000, Where::Anywhere),
+    ("recoveries", 1, Where::Anywhere),
+    ("hotplug cycles", 1000, Where::Anywhere),
+    ("stale handles refused", 1, Where::Anywhere),
+    ("walks continued from a tombstone", 1, Where::BareMetal),
+    ("events absorbed", 1, Where::BareMetal),
+    ("successors", 1, Where::BareMetal),
+    ("requests granted", 1000, Where::Anywhere),
+    ("devices passed through", 100, Where::Anywhere),
+    ("kept frozen for a guest", 20, Where::BareMetal),
+    ("virtual functions switched", 100, Where::Functions),
+];
 
 /// Whether enough happened within `seconds`.
-pub(super) fn check_work(sums: &Sums, seconds: u64, partition: bool) -> Vec<String> {
+pub(super) fn check_work(sums: &Sums, seconds: u64, field: &Field<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let some = if partition { SOME_FLAT } else { SOME };
-    for (name, count) in sums.rows.iter().take(some) {
-        let minute = LEAST.iter().find(|(least, _)| least == name).map_or(0, |(_, least)| *least);
-        let least = if seconds > 5 { minute * seconds / 60 } else { 0 };
-        if *count < least.max(1) {
-            wrong.push(format!("too little happened: {name}: {count}, expected at least {}", least.max(1)));
+    let applies = |what: Where| match what {
+        Where::Anywhere => true,
+        Where::BareMetal => field.linux.rtas().is_none(),
+        Where::Functions => !field.pfs.is_empty(),
+    };
+    for (name, minute, _) in LEAST.into_iter().filter(|(.., what)| applies(*what)) {
+        let count = sums.rows.iter().find(|(row, _)| *row == name).map_or(0, |(_, count)| *count);
+        let least = if seconds > 5 { minute * seconds / 60 } else { 0 }.max(1);
+        if count < least {
+            wrong.push(format!("too little happened: {name}: {count}, expected at least {least}"));
         }
     }
     wrong

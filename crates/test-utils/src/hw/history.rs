@@ -16,6 +16,8 @@ pub enum Happened {
     Thawed(u32),
     /// An error has fenced the PHB.
     Fenced,
+    /// The PHB is reset as a whole: what is stopped thaws with it, next.
+    Reset,
     /// The PHB was reset and is open again.
     Unfenced,
     /// The PHB broke for good.

@@ -39,6 +39,7 @@ impl Phb {
         self.access(|s, _| {
             s.wire.complete.0 += 1;
             s.wire.complete.1 += 1;
+            s.note(Happened::Reset);
             for pe in s.pest.frozen().collect::<Vec<_>>() {
                 s.note(Happened::Thawed(pe));
             }

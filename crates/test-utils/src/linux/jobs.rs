@@ -125,10 +125,15 @@ impl SimLinux {
         if device.is_gone() {
             return JobAnswer::Gone;
         }
-        if self.detach_first(device).await == Err(Died) {
-            return JobAnswer::Died;
-        }
-        let lock = self.rescan_lock().lock().await;
+        let lock = loop {
+            if self.detach_first(device).await == Err(Died) {
+                return JobAnswer::Died;
+            }
+            let lock = self.rescan_lock().lock().await;
+            if !is_bound_again(device) {
+                break lock;
+            }
+        };
         if self.stop_and_remove(device).await == Err(Died) {
             lock.lose();
             return JobAnswer::Died;
@@ -150,16 +155,21 @@ impl SimLinux {
         let Some(phb) = self.phb_of(target.phb.tree).filter(|phb| phb.has_bus(target.bus)) else {
             return JobAnswer::Gone;
         };
-        for device in self.removable(phb.below(target.bus)).iter().rev() {
-            if self.detach_first(device).await == Err(Died) {
-                return JobAnswer::Died;
+        let (lock, doomed) = loop {
+            for device in self.removable(phb.below(target.bus)).iter().rev() {
+                if self.detach_first(device).await == Err(Died) {
+                    return JobAnswer::Died;
+                }
             }
-        }
-        let lock = self.rescan_lock().lock().await;
-        if !phb.has_bus(target.bus) {
-            return JobAnswer::Gone;
-        }
-        let doomed = self.removable(phb.below(target.bus));
+            let lock = self.rescan_lock().lock().await;
+            if !phb.has_bus(target.bus) {
+                return JobAnswer::Gone;
+            }
+            let doomed = self.removable(phb.below(target.bus));
+            if !doomed.iter().any(is_bound_again) {
+                break (lock, doomed);
+            }
+        };
         if self.stop_and_take(&phb, &doomed).await == Err(Died) {
             lock.lose();
             return JobAnswer::Died;
@@ -178,6 +188,15 @@ impl SimLinux {
         }
         JobAnswer::Done
     }
+}
+
+/// Whether somebody has bound a driver while the rescan lock was waited for, as a scan does that has found the
+/// device at that moment: it is unbound without the lock too, or a writer of its `sriov_numvfs` waits for the lock
+/// with the `device_lock` held.
+fn is_bound_again(device: &Arc<SimDevice>) -> bool {
+    !cfg!(eeh_mutant = "hazard_5_6_unbind_under_rescan_lock")
+        && !device.is_gone()
+        && device.driver().is_some()
 }
 
 /// Switches the attention indicator of the device's slot.

@@ -62,6 +62,13 @@ impl Sriov<'_> {
 }
 
 impl SimLinux {
+    /// EEH's number of the PE of a virtual function: the hardware's, or the partition's own.
+    #[must_use]
+    pub fn pe_of_vf(&self, phb: u32, vf: Bdf) -> Option<u32> {
+        let wired = self.hardware(phb)?.pe_of(vf);
+        if self.rtas().is_some() { Some(eeh_pseries::pe_of_vf(vf).0) } else { wired }
+    }
+
     fn sriov<'a>(&'a self, phb: &'a SimPhb, device: &SimDevice) -> Option<Sriov<'a>> {
         let target = DeviceTarget::bare(*phb.target(), device.bdf());
         let at = extended_capability(self.back_end(), &target, EXT_CAP_SRIOV);

@@ -63,7 +63,7 @@ impl Causes {
                 }
             }
             ((_, None), Happened::Froze(_) | Happened::FrozeAgain(_))
-            | (_, Happened::Thawed(_) | Happened::Unfenced | Happened::Went(_)) => false,
+            | (_, Happened::Thawed(_) | Happened::Unfenced | Happened::Reset | Happened::Went(_)) => false,
         }
     }
 }

@@ -44,7 +44,7 @@ const fn hinders(what: Happened) -> bool {
         | Happened::Fenced
         | Happened::Died
         | Happened::Went(_) => true,
-        Happened::Thawed(_) | Happened::Unfenced => false,
+        Happened::Thawed(_) | Happened::Unfenced | Happened::Reset => false,
     }
 }
 

@@ -8,16 +8,37 @@ use super::model::{FunctionSpec, PhbSpec};
 
 /// The SR-IOV extended capability.
 const EXT_CAP_SRIOV: u16 = 0x10;
+/// TotalVFs, First VF Offset, VF Stride (SR-IOV 1.1 3.3).
+const TOTAL: usize = 0x0e;
+const OFFSET: usize = 0x14;
+const STRIDE: usize = 0x16;
 
 impl FunctionSpec {
-    /// Whether `bdf` is one of its virtual functions (SR-IOV 1.1 2.1.2), switched on or not.
+    /// A register of its SR-IOV capability, if it has that.
+    fn sriov(&self, offset: usize) -> Option<u16> {
+        let cap = find_ext_cap(&self.config, EXT_CAP_SRIOV).map(usize::from)?;
+        Some(u16_at(&self.config, cap + offset))
+    }
+
+    /// Whether it can have virtual functions.
+    #[must_use]
+    pub fn has_virtual_functions(&self) -> bool {
+        self.sriov(TOTAL).is_some_and(|total| total > 0)
+    }
+
+    /// Where its virtual function `n` is (SR-IOV 1.1 2.1.2), switched on or not; `None`: it has none of that
+    /// number.
+    #[must_use]
+    pub fn virtual_function(&self, n: u16) -> Option<Bdf> {
+        let (total, offset, stride) = (self.sriov(TOTAL)?, self.sriov(OFFSET)?, self.sriov(STRIDE)?);
+        let at = self.bdf.0.wrapping_add(offset).wrapping_add(n.wrapping_mul(stride));
+        (n < total).then_some(Bdf(at))
+    }
+
+    /// Whether `bdf` is one of its virtual functions.
     #[must_use]
     pub fn could_show(&self, bdf: Bdf) -> bool {
-        let Some(cap) = find_ext_cap(&self.config, EXT_CAP_SRIOV).map(usize::from) else { return false };
-        let half = |offset: usize| u16_at(&self.config, cap + offset);
-        let (total, offset, stride) = (half(0x0e), half(0x14), half(0x16));
-        let at = |n: u16| self.bdf.0.wrapping_add(offset).wrapping_add(n.wrapping_mul(stride));
-        (0..total).any(|n| at(n) == bdf.0)
+        (0..self.sriov(TOTAL).unwrap_or(0)).any(|n| self.virtual_function(n) == Some(bdf))
     }
 }
 

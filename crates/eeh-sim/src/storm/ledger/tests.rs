@@ -126,6 +126,13 @@ fn a_fence_ends_with_the_recovery_of_the_phb_or_a_reset_of_its_root_port() {
         ];
         assert!(wrong(&life).is_empty(), "{unit}");
     }
+    let above = |reset: &[Moment]| {
+        let begin = vec![Hardware(Froze(5)), Eeh(Began(1, PE)), Hardware(Froze(4)), Hardware(Thawed(5))];
+        let end = vec![Hardware(Thawed(4)), Eeh(Ended(1, Recovered))];
+        wrong(&[begin, reset.to_vec(), end].concat())
+    };
+    assert!(above(&[Hardware(Happened::Reset)]).is_empty(), "its link did not come up");
+    assert_eq!(above(&[]).len(), 1);
     let below = [Hardware(Froze(7)), Eeh(Began(1, Unit::Pe(7))), Hardware(Fenced), Hardware(Unfenced)];
     assert!(wrong(&below)[0].starts_with("the PHB was thawed"));
 }
@@ -136,4 +143,40 @@ fn a_recovery_ends_before_the_next_begins() {
     assert!(wrong(&life)[0].contains("never ended"));
     let two = [Hardware(Froze(4)), Hardware(Froze(5)), Eeh(Began(1, PE)), Eeh(Began(2, ABOVE))];
     assert!(wrong(&two)[0].starts_with("recovery 2 began before 1 ended"));
+}
+
+#[test]
+fn what_was_asked_for_may_be_recovered_once_without_a_freeze() {
+    let recovered = |id| [Eeh(Began(id, PE)), Eeh(Ended(id, Recovered))];
+    let mut life = vec![Eeh(Told::Wishes(PE)), Eeh(Told::Wished(PE))];
+    life.extend(recovered(1));
+    assert!(wrong(&life).is_empty(), "{:?}", wrong(&life));
+    life.extend(recovered(2));
+    assert!(wrong(&life)[0].contains("recovery 2 of PE 5 began"), "{:?}", wrong(&life));
+    let during = [vec![Eeh(Told::Wishes(PE))], recovered(1).to_vec(), vec![Eeh(Told::Wished(PE))]].concat();
+    assert!(wrong(&during).is_empty());
+    let refrozen = [vec![Eeh(Told::Refrozen(PE))], recovered(1).to_vec()].concat();
+    assert!(wrong(&refrozen).is_empty());
+}
+
+#[test]
+fn a_recovery_that_needs_no_licence_leaves_it_to_the_next_and_to_no_other() {
+    let freeze = |id| {
+        [Hardware(Froze(5)), Eeh(Began(id, PE)), Hardware(Thawed(5)), Eeh(Ended(id, Recovered))].to_vec()
+    };
+    let licence = vec![Eeh(Told::Wishes(PE)), Eeh(Told::Wished(PE))];
+    let more = |id| vec![Eeh(Began(id, PE)), Eeh(Ended(id, Recovered))];
+    assert!(wrong(&[licence.clone(), freeze(1), more(2)].concat()).is_empty());
+    assert_eq!(wrong(&[licence, freeze(1), freeze(2), more(3)].concat()).len(), 1);
+}
+
+#[test]
+fn a_freeze_that_a_request_thaws_is_over() {
+    let asked = [Hardware(Froze(5)), Eeh(Told::Asked(1, PE)), Hardware(Thawed(5)), Eeh(Told::Answered(1))];
+    assert!(wrong(&asked).is_empty());
+    let late = [asked.to_vec(), vec![Eeh(Began(2, PE)), Eeh(Ended(2, Recovered))]].concat();
+    assert!(wrong(&late).is_empty(), "it had been reported before: {:?}", wrong(&late));
+    let other = [Hardware(Froze(4)), Eeh(Told::Asked(1, PE)), Hardware(Thawed(4)), Eeh(Told::Answered(2))];
+    assert_eq!(wrong(&other).len(), 2, "another's freeze, and the answer: {:?}", wrong(&other));
+    assert!(wrong(&[Eeh(Told::Answered(1))])[0].contains("was not running"));
 }

@@ -43,14 +43,22 @@ fn wanted(linux: &SimLinux, phb: &SimPhb) -> BTreeMap<u32, Wanted> {
     let spec = phb.spec();
     let wired = |bdf: Bdf| spec.function(bdf).and_then(|function| function.pe);
     let number = phb.number().0;
-    let pe_of = |bdf: Bdf| linux.rtas().map_or(wired(bdf), |rtas| rtas.honest().pe_number(number, bdf));
+    let physfn = |bdf: Bdf| phb.device(bdf).and_then(|device| device.identity().physfn);
+    let pe_of = |bdf: Bdf| match linux.rtas() {
+        _ if physfn(bdf).is_some() => linux.pe_of_vf(number, bdf),
+        None => wired(bdf),
+        Some(rtas) => rtas.honest().pe_number(number, bdf),
+    };
     for device in phb.devices() {
         let isa = device.identity().class >> 8 == 0x0601;
         let Some(pe) = pe_of(device.bdf()).filter(|_| !isa) else { continue };
         let wanted = all.entry(pe).or_default();
         if wanted.devices.is_empty() {
             // In ascending order: the first is the highest in the tree.
-            wanted.parent = spec.parent_of(device.bdf()).and_then(|bridge| pe_of(bridge.bdf));
+            wanted.parent = match physfn(device.bdf()) {
+                Some(physfn) => pe_of(physfn),
+                None => spec.parent_of(device.bdf()).and_then(|bridge| pe_of(bridge.bdf)),
+            };
         }
         wanted.devices.push(device.bdf());
     }
