@@ -14,15 +14,15 @@ const VIRTUAL: [&str; 2] = ["0003:01:10.0", "0003:01:10.2"];
 /// Whose PHB is fenced: afterwards firmware has lost which PE the window of memory belongs to, so on the other PHBs
 /// accesses that nobody answers go on to freeze.
 const FENCED: [&str; 3] = ["0002:03:00.0", "0004:01:00.0", "0005:01:00.0"];
-/// Bridges: a root port, the upstream port of a switch, two of its downstream ports, root ports without a switch.
-const BRIDGES: [&str; 6] =
-    ["0002:00:00.0", "0002:01:00.0", "0002:02:00.0", "0002:02:01.0", "0000:00:00.0", "0001:00:00.0"];
+/// Bridges: a root port, the upstream port of a switch below it, root ports without a switch. No downstream ports: one that
+/// is away during a reset comes back without bus numbers, and the PCI core finds none for it between its siblings'.
+const BRIDGES: [&str; 4] = ["0002:00:00.0", "0002:01:00.0", "0000:00:00.0", "0001:00:00.0"];
 /// Our own module gets this function for a while.
 const BORROWED: &str = "0005:01:00.0";
 /// What is removed, what is unbound, and which bridges go, when actors are kept apart: nobody removes what a recovery
 /// may remove at the same moment, and no nvme is probed.
 const APART: ([&str; 2], [&str; 2], [&str; 2]) =
-    (["0001:01:00.0", "0002:04:00.0"], ["0002:05:00.0", "0004:01:00.0"], ["0002:02:01.0", "0001:00:00.0"]);
+    (["0001:01:00.0", "0002:04:00.0"], ["0002:05:00.0", "0004:01:00.0"], ["0000:00:00.0", "0001:00:00.0"]);
 
 /// An actor in the guest.
 struct Actor {
