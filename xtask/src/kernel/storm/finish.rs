@@ -6,11 +6,14 @@ use std::process::{Command, Stdio};
 
 use super::actors::Cast;
 use super::judge::{Record, Sums};
+use super::watch::HANGS;
 use super::{Fallible, Findings, Guest, LONG, Plant, Weather};
 use crate::kernel::cases::works;
 
 /// Bytes of the packed log that are fetched at a time.
 const PIECE: u32 = 48 * 1024;
+/// When the kernel says that a task hangs.
+const HUNG: &str = "/proc/sys/kernel/hung_task_timeout_secs";
 /// Seconds that each function gets to be well again. PHBs recover at the same time, but the removals and scans of
 /// all take turns (the rescan lock), and one that waits for a disk's time-out makes the others wait.
 const SETTLE_EACH: u64 = 30;
@@ -31,6 +34,9 @@ pub(super) fn before(guest: &mut Guest, cast: &Cast, record: &mut Record) -> Fal
     // It keeps the interrupts of ports that are removed, for ever; where it is a module it can be had out of the way.
     let _ = guest.run("rmmod pnv_php", LONG)?;
     guest.must("echo 1000000 >$eeh_debug/eeh_max_freezes; mkdir -p $storm; dmesg -c >/dev/null", LONG)?;
+    // The kernel says no sooner than the watch what hangs: nvme's reset may take two of its time-outs, 120 s.
+    let hangs = format!("[ ! -e {HUNG} ] || echo {} >{HUNG}", HANGS.as_secs());
+    guest.must(&hangs, LONG)?;
     record.before = sums(guest)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::{Fallible, Guest, LONG, say};
 const GLANCE: Duration = Duration::from_secs(5);
 /// After which a step hangs. A disk's own timeout is 30 s, nvme's for a command of its own 60 s, and some steps take
 /// several.
-const HANGS: Duration = Duration::from_secs(290);
+pub(super) const HANGS: Duration = Duration::from_secs(290);
 
 /// What the guest says of its actors.
 #[derive(Debug, Default, PartialEq, Eq)]
