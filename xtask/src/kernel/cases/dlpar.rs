@@ -79,7 +79,7 @@ pub(super) fn without_eeh(guest: &mut Guest, _setup: &Setup) -> Fallible<Finding
     let counts: Vec<String> = FORGETFUL.iter().map(|name| format!("grep -c ' {name}+' $found; ")).collect();
     let counts = guest.must(&format!("found=/sys/kernel/debug/kmemleak; {}true", counts.concat()), SOON)?;
     let counts: Vec<&str> = counts.lines().map(str::trim).collect();
-    findings.notes.push(format!("pieces by {}: {}", FORGETFUL.join(", "), counts.join(", ")));
+    findings.notes.push(format!("{} pieces by {}", counts.join(", "), FORGETFUL.join(", ")));
     // The filter leaves what it does not know.
     let planted = "printf 'unreferenced object 1\\n    dlpar_configure_connector+0x1/0x2\\nunreferenced object 2\\n    \
         dlpar_store+0x1/0x2\\n' | but_dlpar";
