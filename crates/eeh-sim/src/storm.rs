@@ -99,7 +99,7 @@ impl Storm {
         'env: 'scope,
     {
         let progress = Progress::new(self.duration);
-        field.journal.begins(field.linux);
+        field.journal.begins(field.linux, field.linux.now());
         workers::hire(field, scope);
         if self.plant == Some(Plant::Hang) && Plant::Hang.sow(field.linux).is_none() {
             field.find("nothing could be made to hang".to_owned());

@@ -120,14 +120,14 @@ impl Journal {
         })
     }
 
-    /// Enters the PHBs that came.
-    pub(super) fn begins(&self, linux: &SimLinux) {
+    /// Enters the PHBs that came since `from`: what is told and asked for during their first scan is theirs.
+    pub(super) fn begins(&self, linux: &SimLinux, from: Time) {
         for phb in linux.phbs() {
             let (number, tree) = (phb.number().0, phb.tree());
             let Some(hardware) = linux.hardware(number) else { continue };
             self.with(|c| {
                 if !c.lives.iter().any(|life| life.tree == tree) {
-                    c.lives.push(Life { number, tree, hardware, from: linux.now(), until: None });
+                    c.lives.push(Life { number, tree, hardware, from, until: None });
                 }
             });
         }
@@ -152,12 +152,31 @@ impl Journal {
                 let entries = c.entries.get(&life.number).map(Vec::as_slice).unwrap_or_default();
                 let own =
                     |entry: &&Entry| during(&entry.at) && entry.tree.is_none_or(|tree| tree == life.tree);
-                let entries = entries.iter().filter(own).copied().collect();
+                let told = |told| Entry { at: life.from, tree: None, told };
+                let begun = begun(entries, life.from).into_iter().map(|unit| told(Told::Wishes(unit)));
+                let entries = begun.chain(entries.iter().filter(own).copied()).collect();
                 (life.clone(), entries)
             });
             lives.collect()
         })
     }
+}
+
+/// What was asked for before `at` and is not answered by then: of the PHB that was there before, perhaps, but who
+/// asks finds the one that came.
+fn begun(entries: &[Entry], at: Time) -> Vec<Unit> {
+    let mut begun = Vec::new();
+    for entry in entries.iter().take_while(|entry| entry.at < at) {
+        if let Told::Wishes(unit) = entry.told {
+            begun.push(unit);
+        }
+        if let Told::Wished(unit) = entry.told
+            && let Some(place) = begun.iter().position(|other| *other == unit)
+        {
+            begun.swap_remove(place);
+        }
+    }
+    begun
 }
 
 fn unit(subject: Subject) -> Unit {
@@ -183,5 +202,26 @@ fn told(event: &Event) -> Option<Told> {
             Some(Told::Unowned(Unit::Pe(number.0)))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_when_a_phb_comes_may_be_that_ones() {
+        let entry = |at, told| Entry { at: Time::from_nanos(at), tree: None, told };
+        let (one, two) = (Unit::Pe(1), Unit::Pe(2));
+        let entries = [
+            entry(1, Told::Wishes(one)),
+            entry(2, Told::Wishes(two)),
+            entry(3, Told::Wished(one)),
+            entry(5, Told::Wished(two)),
+        ];
+        let begun = |at| super::begun(&entries, Time::from_nanos(at));
+        assert_eq!(begun(3), [one, two]);
+        assert_eq!(begun(4), [two]);
+        assert_eq!(begun(6), []);
     }
 }

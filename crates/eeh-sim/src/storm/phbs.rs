@@ -62,8 +62,9 @@ pub(super) fn add<'scope, 'env>(
 where
     'env: 'scope,
 {
+    let from = field.linux.now();
     let added = block_on(field.linux.add_phb(spec));
-    field.journal.begins(field.linux);
+    field.journal.begins(field.linux, from);
     workers::hire(field, scope);
     added.map(drop)
 }
