@@ -55,6 +55,12 @@ fn unbind(device: &PciDev) {
     unsafe { bindings::device_release_driver(device.as_device()) };
 }
 
+/// Whether a device has a driver again, as one that a scan found, or somebody bound, while the rescan lock was waited for. It
+/// too is unbound without the lock: or a writer of its `sriov_numvfs` waits for the lock with the `device_lock` held.
+fn is_bound_again(device: &PciDev) -> bool {
+    device.driver().is_some()
+}
+
 /// Whether EEH leaves a device alone: its lock is lost.
 fn is_lost(device: &PciDev) -> bool {
     let view = device.eeh().and_then(|id| registry()?.peek_device(id));
@@ -76,11 +82,16 @@ pub(crate) fn remove(device: &PciDev) -> JobAnswer {
     if device.is_gone() {
         return JobAnswer::Gone;
     }
-    unbind(device);
-    let rescan = Rescan::lock();
-    if device.is_gone() {
-        return JobAnswer::Gone;
-    }
+    let rescan = loop {
+        unbind(device);
+        let rescan = Rescan::lock();
+        if device.is_gone() {
+            return JobAnswer::Gone;
+        }
+        if !is_bound_again(device) {
+            break rescan;
+        }
+    };
     match device.physical_function() {
         Some((pf, index)) => {
             // SAFETY: both functions are held, and so is the lock.
@@ -113,15 +124,17 @@ fn below(target: &BusTarget) -> impl Iterator<Item = PciDev> {
 
 /// Removes all devices of a bus. C: `pci_hp_remove_devices`
 pub(crate) fn remove_bus(target: &BusTarget) -> JobAnswer {
-    for device in below(target) {
-        if !device.is_bridge() && !is_lost(&device) {
-            unbind(&device);
+    let ours = |device: &PciDev| !device.is_bridge() && !is_lost(device);
+    let rescan = loop {
+        below(target).filter(ours).for_each(|device| unbind(&device));
+        let rescan = Rescan::lock();
+        if rescan.bus(target).is_none() {
+            return JobAnswer::Gone;
         }
-    }
-    let rescan = Rescan::lock();
-    if rescan.bus(target).is_none() {
-        return JobAnswer::Gone;
-    }
+        if !below(target).filter(ours).any(|device| is_bound_again(&device)) {
+            break rescan;
+        }
+    };
     // What is removed leaves the walk, which begins again: it ends.
     for device in below(target) {
         if !device.is_gone() && is_removable(&device) {
