@@ -239,7 +239,7 @@ seconds() {
 }
 
 # settle SECONDS FUNCTION=DRIVER...: a freeze that nobody has found is found, what is gone is scanned for, what
-# has no driver gets it back; until all are well. A scan takes the lock that recoveries want: one in five seconds.
+# has no driver or another gets its own back; until all are well. A scan takes the lock that recoveries want: one in five seconds.
 settle() {
     local until at scan
     until=$(($(seconds) + $1)) scan=0
@@ -252,6 +252,8 @@ settle() {
             if gone "${at%=*}"; then
                 [ "$(seconds)" -lt "$scan" ] || { rescan; scan=$(($(seconds) + 5)); }
             elif ! bound "${at%=*}" "${at#*=}"; then
+                # Our own module's may have stayed: it could not be unloaded in its handler.
+                [ ! -e $pci/"${at%=*}"/driver ] || put "${at%=*}" $pci/"${at%=*}"/driver/unbind
                 put "" $pci/"${at%=*}"/driver_override
                 put "${at%=*}" /sys/bus/pci/drivers_probe
             fi
