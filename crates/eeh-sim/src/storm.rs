@@ -119,6 +119,7 @@ impl Storm {
         let mut wrong = settle::quiet(field);
         field.silent.store(true, Ordering::Release);
         settle::join(field, detectors);
+        field.journal.rests(field.linux);
         if let Some(plant) = self.plant.filter(|plant| !matches!(plant, Plant::Hang | Plant::Idle)) {
             wrong.extend(plant.sow(field.linux).is_none().then(|| format!("{plant:?} could not be planted")));
         }

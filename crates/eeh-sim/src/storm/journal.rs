@@ -53,6 +53,8 @@ pub(super) enum Told {
     Refrozen(Unit),
     /// The freeze of a PE that nobody has is cleared.
     Unowned(Unit),
+    /// All is quiet: what was asked for is over.
+    Rests,
 }
 
 /// Something that EEH told, and when it arrived here.
@@ -109,6 +111,13 @@ impl Journal {
     /// He has been answered.
     pub(super) fn wished(&self, at: Time, phb: u32, unit: Unit) {
         self.enter(at, phb, Told::Wished(unit));
+    }
+
+    /// All is quiet.
+    pub(super) fn rests(&self, linux: &SimLinux) {
+        for phb in linux.phbs() {
+            self.enter(linux.now(), phb.number().0, Told::Rests);
+        }
     }
 
     /// Whether anything was asked for on a PHB since then.

@@ -245,6 +245,7 @@ impl Audit<'_> {
             }
             Told::Wishes(unit) => self.wishes.push(unit),
             Told::Wished(unit) => self.wished(unit),
+            Told::Rests => self.licences.clear(),
             Told::Refrozen(unit) => self.licences.push(Licence { unit, passed: false }),
         }
     }
