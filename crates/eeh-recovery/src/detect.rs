@@ -325,13 +325,14 @@ pub fn force_recover<P: Platform>(platform: &P, registry: &Registry<P::Env>, pe:
 /// Any.
 #[must_use]
 pub fn may_call<E: eeh_pe::Env>(registry: &Registry<E>, device: DeviceId, handler: crate::Handler) -> bool {
-    let never = DeviceFlags::LOCK_LOST | DeviceFlags::NO_HANDLER;
     if cfg!(eeh_mutant = "hazard_5_15_nobody_looks_again") {
         return true;
     }
-    registry
-        .peek_device(device)
-        .is_some_and(|view| !view.flags.intersects(never) && crate::worker::may_hear(view.flags, handler))
+    registry.peek_device(device).is_some_and(|view| {
+        !view.flags.contains(DeviceFlags::LOCK_LOST)
+            && !crate::worker::is_late(view.flags, handler)
+            && crate::worker::may_hear(view.flags, handler)
+    })
 }
 
 /// A driver was bound to a device: what the driver before it heard does not count. Called under the

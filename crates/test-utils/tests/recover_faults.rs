@@ -88,6 +88,14 @@ fn a_driver_that_gives_up_at_a_fence_costs_nobody_the_phb() {
 }
 
 #[test]
+fn a_driver_that_gave_up_hears_of_the_end_of_its_phb() {
+    let scenario = Scenario::on("powernv10").driver(NVME, "fail=error_detected").at(ms(10), Fault::Fence(2));
+    let done = scenario.at(ms(40), Fault::Kill(2)).run();
+    assert!(done.says("nvme driver reports: 'disconnect'"), "{}", done.log());
+    assert!(done.says("nvme->error_detected(permanent failure)"), "{}", done.log());
+}
+
+#[test]
 fn a_fence_that_all_drivers_give_up_on_is_healed() {
     let scenario = Scenario::on("powernv10").driver(NVME, "disconnect").driver(NIC, "disconnect");
     let done = scenario.driver(USB, "aware,disconnect").at(ms(10), Fault::Fence(2)).run();

@@ -130,9 +130,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let (event, answer) = match facts.driver {
             None => (DeviceEvent::NoDriver, JobAnswer::NoDriver),
             Some(Driver { handlers: None, .. }) => (DeviceEvent::NotAware, JobAnswer::NotAware),
-            Some(_) if facts.flags.contains(DeviceFlags::NO_HANDLER) => {
-                (DeviceEvent::TooLate, JobAnswer::TooLate)
-            }
+            Some(_) if is_late(facts.flags, handler) => (DeviceEvent::TooLate, JobAnswer::TooLate),
             Some(driver) if !driver.has(handler) || !may_hear(facts.flags, handler) => {
                 (DeviceEvent::Reports(driver.name, ErsResult::None), JobAnswer::NoHandler)
             }
@@ -198,6 +196,13 @@ impl<'r, P: Platform> Worker<'r, P> {
 
 fn kind(facts: &Facts) -> DriverKind {
     facts.driver.map_or(DriverKind::None, |driver| driver.kind())
+}
+
+/// Whether a driver is not to be called: bound since `error_detected`, or through with its device; then it still hears
+/// of the end.
+pub(crate) fn is_late(flags: DeviceFlags, handler: Handler) -> bool {
+    let fails = matches!(handler, Handler::ErrorDetected(ChannelState::PermFailure));
+    flags.contains(DeviceFlags::NO_HANDLER) && !(fails && flags.contains(DeviceFlags::IN_ERROR))
 }
 
 /// Whether a driver may hear of a reset or resume: only when it heard of the error.

@@ -20,7 +20,7 @@ use core::time::Duration;
 
 use eeh_pe::{Env, PeId, Time, Tree};
 
-pub(crate) use device::may_hear;
+pub(crate) use device::{is_late, may_hear};
 use diag::Diag;
 pub use diag::{DRIVER_LOG, DiagBuffer};
 use jobs::Running;
