@@ -146,13 +146,7 @@ complaints_in() {
 
 # The same without what igb and e1000e do, removed between their error_detected and their slot_reset: they
 # disable a device that they have disabled.
-complaints_# The same without what rpadlpar does, which adds a PHB's devices without the rescan lock: when the PHB comes back with
-# its PE in reset, EEH recovers it meanwhile, and the device is added twice.
-complaints_but_dlpar() {
-    dmesg | but_disabling | sed '/proc_dir_entry .* already registered/{N;/WARNING: fs\/proc\/generic.c/d}' | complaints_in
-}
-
-but_disabling() {
+complaints_but_disabling() {
     dmesg | but_disabling | complaints_in
 }
 

@@ -128,3 +128,23 @@ fn write(mut out: impl Write, files: &BTreeMap<String, PathBuf>) -> Fallible<()>
 fn number(at: usize) -> u32 {
     u32::try_from(at + 1).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use crate::context::Fallible;
+
+    /// A name that is no function is found when a script is read, not when a case calls it.
+    #[test]
+    fn scripts_of_functions_say_nothing_when_they_are_read() -> Fallible<()> {
+        for script in ["eeh.sh", "storm.sh"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/initramfs").join(script);
+            let read = Command::new("sh").args(["-c", ". \"$0\""]).arg(path).output()?;
+            let said = String::from_utf8_lossy(&read.stderr);
+            assert!(read.status.success() && said.is_empty() && read.stdout.is_empty(), "{script}: {said}");
+        }
+        Ok(())
+    }
+}

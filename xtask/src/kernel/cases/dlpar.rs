@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A PHB that the hypervisor takes and gives, on PAPR.
 
+use super::hostile::no_other_complaints;
 use super::one::works;
 use super::{Fallible, Findings, Function, Guest, LONG, SOON, Setup, at, check, io};
 
@@ -56,8 +57,7 @@ pub(super) fn phb(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
         works(&mut findings, guest, other)?;
     }
     check(&mut findings, guest, "grep -q '^0 orphans$' $eeh_debug/eeh_pe_debug || fail orphans", SOON)?;
-    check(&mut findings, guest, "! complaints_but_dlpar", SOON)?;
-    guest.must("dmesg -c", LONG)?;
+    no_other_complaints(&mut findings, guest, "complaints_but_dlpar")?;
     Ok(findings)
 }
 
