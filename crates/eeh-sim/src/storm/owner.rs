@@ -368,16 +368,6 @@ impl Actor<'_, '_> {
 }
 
 /// Whether a PE may be reported for it although it has not frozen.
-const fn stops(wish: Wish) -> bool {
-    matches!(
-        wish,
-        Wish::Option(SetOption::Freeze)
-            | Wish::Step(OwnerReset::Hot | OwnerReset::Fundamental)
-            | Wish::Pcie(PcieReset::Hot | PcieReset::Warm)
-            | Wish::Reset
-            | Wish::Recover
-            | Wish::ResetAndRecover
-            | Wish::Mark
-            | Wish::Force
-    )
+fn stops(wish: Wish) -> bool {
+    wish.stops() || matches!(wish, Wish::Force)
 }

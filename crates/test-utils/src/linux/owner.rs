@@ -79,6 +79,23 @@ pub struct Grant {
     pub answer: Result<(), OwnerError>,
 }
 
+impl Wish {
+    /// Whether it stops a PE without any error.
+    #[must_use]
+    pub const fn stops(self) -> bool {
+        matches!(
+            self,
+            Self::Option(SetOption::Freeze)
+                | Self::Step(OwnerReset::Hot | OwnerReset::Fundamental)
+                | Self::Pcie(PcieReset::Hot | PcieReset::Warm)
+                | Self::Reset
+                | Self::Recover
+                | Self::ResetAndRecover
+                | Self::Mark
+        )
+    }
+}
+
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

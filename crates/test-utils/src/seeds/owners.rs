@@ -23,25 +23,11 @@ const fn changes(wish: Wish) -> bool {
     )
 }
 
-/// What a wish does that stops a PE without any error.
-const fn stops(wish: Wish) -> bool {
-    matches!(
-        wish,
-        Wish::Option(SetOption::Freeze)
-            | Wish::Step(OwnerReset::Hot | OwnerReset::Fundamental)
-            | Wish::Pcie(PcieReset::Hot | PcieReset::Warm)
-            | Wish::Reset
-            | Wish::Recover
-            | Wish::ResetAndRecover
-            | Wish::Mark
-    )
-}
-
 /// Whether it was begun, so that it may have stopped something: one that takes steps may have come as far
 /// as the first.
 fn has_stopped(grant: &Grant) -> bool {
     let steps = matches!(grant.wish, Wish::Reset | Wish::Recover | Wish::ResetAndRecover);
-    stops(grant.wish) && (steps || matches!(grant.answer, Ok(()) | Err(OwnerError::Failed)))
+    grant.wish.stops() && (steps || matches!(grant.answer, Ok(()) | Err(OwnerError::Failed)))
 }
 
 impl Account {
@@ -71,7 +57,7 @@ impl Account {
 
     /// Whether somebody has asked for something that stops a PE or leaves it as it is.
     pub(super) fn touched(&self, pe: PeId) -> bool {
-        self.grants.iter().any(|grant| grant.pe == Some(pe) && (stops(grant.wish) || grant.answer.is_err()))
+        self.grants.iter().any(|grant| grant.pe == Some(pe) && (grant.wish.stops() || grant.answer.is_err()))
     }
 
     /// Whether somebody has had anything done with a PE of EEH's number, also with one that is gone: what is
@@ -82,13 +68,13 @@ impl Account {
 
     /// Whether somebody may have stopped any PE of a PHB.
     pub(super) fn touches(&self, phb: u32) -> bool {
-        self.grants.iter().any(|grant| grant.phb == phb && stops(grant.wish))
+        self.grants.iter().any(|grant| grant.phb == phb && grant.wish.stops())
     }
 
     /// When somebody may have stopped a PE by EEH's number.
     pub(super) fn stopped(&self, phb: u32, number: u32) -> impl Iterator<Item = Time> {
         let mine = self.grants.iter().filter(move |g| g.phb == phb && g.number == Some(PeNumber(number)));
-        mine.filter(|grant| stops(grant.wish)).flat_map(|grant| [grant.from, grant.at])
+        mine.filter(|grant| grant.wish.stops()).flat_map(|grant| [grant.from, grant.at])
     }
 
     /// Whether somebody may have stopped a PE of a PHB in that time.
