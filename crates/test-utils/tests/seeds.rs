@@ -216,7 +216,7 @@ const REGRESSIONS_ASKING: [(u64, &str); 3] = [
 ];
 
 /// The same, with all that [`Plan::meeting`] draws.
-const REGRESSIONS_MEETING: [(u64, &str); 10] = [
+const REGRESSIONS_MEETING: [(u64, &str); 11] = [
     (769, "firmware gives up a PE that works again, which is found once more"),
     (1718, "a platform resets a PHB, and a device that no driver has stays without addresses"),
     (3329, "a PE is reset for a driver whose device has gone, and nobody ends that"),
@@ -227,6 +227,7 @@ const REGRESSIONS_MEETING: [(u64, &str); 10] = [
     (9524, "a PE stays isolated whose owner's device goes while the host recovers the PE above"),
     (2853, "a driver that gave up at a fence was not told that its PHB had failed"),
     (9759, "the same, of two functions"),
+    (6425, "a virtual function that was removed when the next fence came was not added back"),
 ];
 
 #[test]

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! From a report to a recovery, and from a recovery to its end.
 
-use eeh_pe::{Counter, Detection, DeviceFlags, Passed, PeFlags, PeId, PeType, PeView, Reported, Time};
+use core::iter;
+
+use eeh_pe::{
+    Counter, Detection, DeviceFlags, Env, Passed, PeFlags, PeId, PeRef, PeType, PeView, Reported, Time,
+    TreeGuard,
+};
 
 use super::request::Asked;
 use super::{Active, Worker, subject};
@@ -15,12 +20,20 @@ use crate::{ChannelState, FreezeState, PeTarget, Platform, SlotControl, SlotStat
 const MARKS: PeFlags = PeFlags::RECOVERING.union(PeFlags::KEEP).union(PeFlags::RESET).union(PeFlags::REMOVED);
 
 impl<'r, P: Platform> Worker<'r, P> {
-    /// A report was taken from the queue.
+    /// A report was taken from the queue. If nothing is to be done for it, nobody comes for what the recovery
+    /// before it has left to it.
     pub(super) fn begin(&mut self, reported: Reported<'r, P::Env>, now: Time) {
+        self.judge(&reported, now);
+        if self.active.is_none() {
+            forget_kept(&mut self.tree.lock(), now);
+        }
+    }
+
+    fn judge(&mut self, reported: &Reported<'r, P::Env>, now: Time) {
         let registry = self.tree.registry();
         let Some(view) = registry.peek(reported.pe.id()) else {
-            self.tell_queue(&reported, QueueEvent::Stale, now);
-            return self.clear_removed(&reported, now);
+            self.tell_queue(reported, QueueEvent::Stale, now);
+            return self.clear_removed(reported, now);
         };
         if self.is_covered(&view, reported.detection.at) {
             registry.stats().count(Counter::Absorbed);
@@ -33,10 +46,10 @@ impl<'r, P: Platform> Worker<'r, P> {
             return self.tell_absorbed(pe_target_of_view(&view), 1, now);
         }
         if view.flags.contains(PeFlags::PASSED) {
-            return self.tell_queue(&reported, QueueEvent::Stale, now);
+            return self.tell_queue(reported, QueueEvent::Stale, now);
         }
         if !self.platform.params().recovery {
-            return self.tell_queue(&reported, QueueEvent::Dropped, now);
+            return self.tell_queue(reported, QueueEvent::Dropped, now);
         }
         let isolated = view.flags.contains(PeFlags::ISOLATED);
         let target = self.highest_frozen(pe_target_of_view(&view));
@@ -45,8 +58,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.tell_of(None, subject(target), What::Queue(what), now);
         }
         if !self.start(target, isolated.then_some(reported.detection.at), now) {
-            self.tell_queue(&reported, QueueEvent::Stale, now);
-            self.clear_removed(&reported, now);
+            self.tell_queue(reported, QueueEvent::Stale, now);
+            self.clear_removed(reported, now);
         }
     }
 
@@ -241,26 +254,51 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.ended = Some(self.platform.now());
             return self.tell(&active, What::Progress(Progress::Answered(outcome)), now);
         }
-        let marks = match outcome {
-            Outcome::Recovered | Outcome::Failed | Outcome::Gone | Outcome::Cancelled => MARKS,
-            // What was removed is added back by the recovery that takes over.
-            Outcome::Fenced => MARKS.difference(PeFlags::KEEP),
-        };
         {
             let mut guard = self.tree.lock();
-            // A driver that was bound since the recovery settled was late for nothing.
-            guard.clear_subtree_devices(root, DeviceFlags::NO_HANDLER);
+            // What was removed is added back by the recovery that takes over.
+            let left = outcome == Outcome::Fenced || awaits_next(&guard);
+            let marks = if left { MARKS.difference(PeFlags::KEEP) } else { MARKS };
             if cfg!(eeh_mutant = "hazard_5_8_cleanup_while_kept") {
                 guard.remove_empty(root, now);
             }
             if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) || outcome == Outcome::Recovered {
-                guard.clear_subtree(root, marks, Passed::Include);
+                unmark(&mut guard, root, marks);
             }
             if cfg!(not(eeh_mutant = "hazard_5_8_cleanup_while_kept")) {
                 guard.remove_empty(root, now);
+                if !left {
+                    forget_kept(&mut guard, now);
+                }
             }
         }
         self.ended = Some(self.platform.now());
         self.tell(&active, What::Progress(Progress::Ended(outcome)), now);
     }
+}
+
+/// Whether something that was removed for a recovery cannot be back before the next one: what is frozen cannot
+/// be added, and a freeze at or above it has been reported.
+fn awaits_next<E: Env>(guard: &TreeGuard<'_, E>) -> bool {
+    let gone = |pe: &PeRef<'_, '_, E>| pe.flags().contains(PeFlags::KEEP) && pe.devices().next().is_none();
+    let frozen =
+        |pe| iter::successors(Some(pe), PeRef::parent).any(|pe| pe.flags().contains(PeFlags::PENDING));
+    guard.root().is_some_and(|root| root.subtree().filter(gone).any(frozen))
+}
+
+/// No recovery runs on the PHB: nothing is kept, unless the next one is to add it back.
+fn forget_kept<E: Env>(guard: &mut TreeGuard<'_, E>, now: Time) {
+    let kept = |root: &PeRef<'_, '_, E>| root.subtree().any(|pe| pe.flags().contains(PeFlags::KEEP));
+    let Some(root) = guard.root().filter(kept).map(|root| root.id()) else { return };
+    if awaits_next(guard) {
+        return;
+    }
+    guard.clear_subtree(root, PeFlags::KEEP, Passed::Include);
+    guard.remove_empty(root, now);
+}
+
+/// What ran is over: takes its marks away. A driver that was bound since was late for nothing.
+pub(super) fn unmark<E: Env>(guard: &mut TreeGuard<'_, E>, root: PeId, marks: PeFlags) {
+    guard.clear_subtree_devices(root, DeviceFlags::NO_HANDLER);
+    guard.clear_subtree(root, marks, Passed::Include);
 }

@@ -166,8 +166,8 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.tell_device(active, facts.name(), event, now);
     }
 
-    /// A handler was called: remembers that it was, and whether its driver is through with the device, sends the uevent, and tells firmware of a driver
-    /// that goes on.
+    /// A handler was called: remembers that it was, and whether its driver is through with the device, sends
+    /// the uevent, and tells firmware of a driver that goes on.
     fn heard(&self, active: &Active<'r, P>, id: DeviceId, handler: Handler, result: ErsResult, now: Time) {
         let told = match handler {
             Handler::ErrorDetected(ChannelState::PermFailure) => Some(ErsResult::Disconnect),

@@ -4,6 +4,7 @@
 
 use eeh_pe::{Detection, DeviceFlags, Passed, PeFlags, PeHold, RequestId, Time};
 
+use super::begin::unmark;
 use super::{Active, Worker};
 use crate::ask::{Ask, By};
 use crate::config_space::reg;
@@ -151,9 +152,8 @@ impl<'r, P: Platform> Worker<'r, P> {
         {
             let mut guard = self.tree.lock();
             if marked {
-                guard.clear_subtree_devices(pe, DeviceFlags::NO_HANDLER);
                 let held = if done && asked.ask.holds() { PeFlags::empty() } else { held };
-                guard.clear_subtree(pe, PeFlags::RECOVERING | held, Passed::Include);
+                unmark(&mut guard, pe, PeFlags::RECOVERING | held);
                 // What could not be reset stays what it is; one that must not be touched is blocked again.
                 if frozen {
                     guard.mark_subtree(pe, PeFlags::ISOLATED);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Resets, links, readiness and restore of one device; and how hardware is left.
 
-use eeh_pe::{DeviceFlags, DeviceId, Passed, PeFlags, PeType, Time};
+use eeh_pe::{DeviceFlags, DeviceId, PeFlags, PeType, Time};
 
 use super::act::is_saved;
+use super::begin::unmark;
 use super::request::Asked;
 use super::{Active, Worker};
 use crate::config_space::{reg, restore};
@@ -156,8 +157,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             | PeFlags::ISOLATED;
         if active.dead {
             let mut guard = self.tree.lock();
-            guard.clear_subtree_devices(root, DeviceFlags::NO_HANDLER);
-            guard.clear_subtree(root, marks.difference(PeFlags::ISOLATED), Passed::Include);
+            unmark(&mut guard, root, marks.difference(PeFlags::ISOLATED));
             return Input::Done;
         }
         self.before_change(&active.target, now);
@@ -178,8 +178,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 .is_some_and(|pe| pe.subtree_devices().any(|d| d.flags().contains(DeviceFlags::LOCK_LOST)));
             let marks = if lost || left { marks.difference(PeFlags::ISOLATED) } else { marks };
             if cfg!(not(eeh_mutant = "hazard_5_2_marks_stay")) {
-                guard.clear_subtree_devices(root, DeviceFlags::NO_HANDLER);
-                guard.clear_subtree(root, marks, Passed::Include);
+                unmark(&mut guard, root, marks);
             }
             guard.successor_of(root).and_then(|id| guard.pe(id)).map(|pe| pe_target(self.phb, pe))
         };

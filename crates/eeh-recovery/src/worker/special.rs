@@ -74,7 +74,7 @@ impl<'r, P: Platform> Worker<'r, P> {
                 Asked::Handled
             }
             NextError::FrozenPe(number) => self.frozen(phb_pe, number, location, now),
-            NextError::FencedPhb => self.fenced(phb_pe, now),
+            NextError::FencedPhb => self.fenced(phb_pe, location, now),
             NextError::DeadPhb => {
                 self.tell_firmware(phb_pe, FirmwareEvent::DeadPhb(location), now);
                 self.start_dead(now);
@@ -101,8 +101,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         guard.root().map(|root| (pe_target(self.phb, root), root.flags()))
     }
 
-    fn fenced(&self, phb_pe: PeTarget, now: Time) -> Asked {
-        let location = self.platform.core().phb_location(&self.phb);
+    fn fenced(&self, phb_pe: PeTarget, location: Location, now: Time) -> Asked {
         self.tell_firmware(phb_pe, FirmwareEvent::Fenced(location), now);
         self.isolate(phb_pe, now)
     }
@@ -113,7 +112,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         let Some((phb_pe, flags)) = self.phb_state() else { return Asked::Nothing };
         let fenced = matches!(self.platform.firmware().state(&phb_pe), Ok(FreezeState::PhbFenced));
         if fenced && !flags.contains(PeFlags::ISOLATED) {
-            return self.fenced(phb_pe, now);
+            return self.fenced(phb_pe, self.platform.core().phb_location(&self.phb), now);
         }
         Asked::Nothing
     }
