@@ -2,6 +2,7 @@
 //! Breaking a device, to see whether it recovers. C: `eeh_break_device`
 
 use kernel::ffi::{c_int, c_void};
+use kernel::str::CStrExt;
 
 use crate::bindings;
 use crate::pci::PciDev;
@@ -22,10 +23,14 @@ const ENXIO: isize = -(bindings::ENXIO as isize);
 /// The device's first memory BAR.
 fn memory(device: &PciDev) -> Option<*mut bindings::resource> {
     (0..BARS).find_map(|index| {
-        // SAFETY: the device is held, and has more resources than BARS.
-        let bar = unsafe { (&raw mut (*device.as_raw()).resource).cast::<bindings::resource>().add(index) };
+        // SAFETY: a field of a device that is held; no reference is made.
+        let resources = unsafe { &raw mut (*device.as_raw()).resource };
+        // SAFETY: the device has more resources than BARs.
+        let bar = unsafe { resources.cast::<bindings::resource>().add(index) };
+        // SAFETY: a resource of a device that is held.
+        let flags = unsafe { (*bar).flags };
         // SAFETY: as above.
-        let (flags, start) = unsafe { ((*bar).flags, (*bar).start) };
+        let start = unsafe { (*bar).start };
         (flags != 0 && start != 0 && flags & (IO | UNSET) == 0).then_some(bar)
     })
 }
@@ -65,18 +70,20 @@ impl Drop for Mapped {
 pub(crate) fn break_device(device: &PciDev) -> Result<(), isize> {
     let raw = device.as_device();
     let Some(bar) = memory(device) else {
-        let format = c"Unable to find Memory BAR to cause EEH with\n".as_ptr().cast();
+        let format = c"Unable to find Memory BAR to cause EEH with\n".as_char_ptr();
         // SAFETY: the format takes no argument, and the device is held.
         unsafe { bindings::_dev_err(raw, format) };
         return Err(ENXIO);
     };
     // SAFETY: the format takes a resource, which the device has.
-    unsafe { bindings::_dev_err(raw, c"Going to break: %pR\n".as_ptr().cast(), bar) };
+    unsafe { bindings::_dev_err(raw, c"Going to break: %pR\n".as_char_ptr(), bar) };
     let (function, register, bit) = switch(device).ok_or(ENXIO)?;
-    // SAFETY: the resource is the device's own.
-    let mapped = unsafe { bindings::ioremap((*bar).start, 1 << bindings::PAGE_SHIFT) };
+    // SAFETY: a resource of the device, which is held.
+    let start = unsafe { (*bar).start };
+    // SAFETY: the page is the device's own, and is given back by `Mapped`.
+    let mapped = unsafe { bindings::ioremap(start, 1 << bindings::PAGE_SHIFT) };
     if mapped.is_null() {
-        let format = c"Unable to map MMIO BAR %pR\n".as_ptr().cast();
+        let format = c"Unable to map MMIO BAR %pR\n".as_char_ptr();
         // SAFETY: the format takes a resource, which the device has.
         unsafe { bindings::_dev_err(raw, format, bar) };
         return Err(ENXIO);

@@ -7,6 +7,7 @@ use eeh_pe::{DeviceFlags, PeId, PeNumber, PeType, PhbNumber, TreeId};
 use eeh_recovery::{DeviceTarget, PeTarget, PhbTarget, ResetKind, ResetPoint, ResetPoll, SlotControl};
 
 use crate::bindings;
+use crate::bus::Bus;
 use crate::firmware;
 use crate::pci::PciDev;
 use crate::printk::pr_warn;
@@ -20,8 +21,10 @@ const PCIX: i32 = 7;
 /// A bridge, as firmware is told of it; EEH need not know it.
 fn target(bridge: &PciDev, phb: PhbTarget) -> DeviceTarget {
     let raw = bridge.as_raw();
-    // SAFETY: the device is held; neither changes.
-    let (pcie_cap, reporting) = unsafe { (u16::from((*raw).pcie_cap), (*raw).link_active_reporting() != 0) };
+    // SAFETY: the device is held. Set when it is found, and never changed.
+    let pcie_cap = u16::from(unsafe { (*raw).pcie_cap });
+    // SAFETY: as above; other bits beside it change: no reference is made.
+    let reporting = unsafe { bindings::pci_dev::link_active_reporting_raw(raw) } != 0;
     // SAFETY: the device is held.
     let aer_cap = unsafe { bindings::pci_find_ext_capability(raw, AER) };
     // SAFETY: as above.
@@ -52,14 +55,14 @@ fn target(bridge: &PciDev, phb: PhbTarget) -> DeviceTarget {
 unsafe extern "C" fn pnv_pci_reset_secondary_bus(bridge: *mut bindings::pci_dev) {
     // SAFETY: the caller's promise.
     let Some(bridge) = (unsafe { PciDev::get(bridge) }) else { return };
-    // SAFETY: the device holds its bus, and the bus its PHB.
-    let (firmware, is_root) = unsafe {
-        let bus = (*bridge.as_raw()).bus;
-        let hose = bindings::eeh_glue_bus_to_host(bus);
-        ((*(*hose).private_data.cast::<bindings::pnv_phb>()).opal_id, (*bus).parent.is_null())
-    };
+    let bus = Bus::of(&bridge);
+    // SAFETY: a PHB stays as long as its devices. Set before anybody knows it, and never changed.
+    let powernv = unsafe { (*bus.hose()).private_data }.cast::<bindings::pnv_phb>();
+    // SAFETY: a PHB of PowerNV has this part, which is never freed. Set like it.
+    let firmware = unsafe { (*powernv).opal_id };
     let phb = PhbTarget { tree: TreeId::NONE, number: PhbNumber(bridge.domain()), firmware };
     let pe = PeTarget { pe: PeId::NONE, phb, number: PeNumber(0), kind: PeType::BUS };
+    let is_root = bus.parent().is_none();
     let point = if is_root { ResetPoint::RootBus } else { ResetPoint::Bridge(target(&bridge, phb)) };
     let back = firmware::opal();
     let mut reset = back.begin_reset(&pe, &point, ResetKind::Hot);

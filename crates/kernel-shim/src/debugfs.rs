@@ -7,6 +7,7 @@ use core::ptr;
 use eeh_recovery::render::{AddressCache, HistoryReport, OrphanReport, TreeDump};
 use eeh_recovery::{Context, DriverKind, ForceRecover, dev_check_failure, force_recover, parse_device};
 use kernel::ffi::{c_char, c_int, c_void};
+use kernel::str::CStrExt;
 
 use crate::pci::PciDev;
 use crate::seq::{Command, EINVAL, ENODEV, FileOps, ReadFile, open_number, open_text, written};
@@ -17,7 +18,7 @@ use crate::{bindings, breakage, history, interrupt, mailbox, params, registry, s
 fn create(name: &CStr, mode: u16, operations: &'static FileOps) {
     // SAFETY: set at boot, before this runs.
     let directory = unsafe { bindings::arch_debugfs_dir };
-    let name = name.as_ptr().cast();
+    let name = name.as_char_ptr();
     // SAFETY: the directory and the operations stay for ever, and so does the file.
     unsafe {
         bindings::debugfs_create_file_unsafe(name, mode, directory, ptr::null_mut(), operations.as_ptr())
@@ -48,9 +49,9 @@ pub(crate) fn init() {
     ];
     for (name, value) in numbers {
         // SAFETY: the value is static, and changed by whole words only.
-        unsafe { bindings::debugfs_create_u32(name.as_ptr().cast(), 0o600, directory, value.as_ptr()) };
+        unsafe { bindings::debugfs_create_u32(name.as_char_ptr(), 0o600, directory, value.as_ptr()) };
     }
-    let (name, value) = (c"eeh_disable_recovery".as_ptr().cast(), params::NO_RECOVER.as_ptr());
+    let (name, value) = (c"eeh_disable_recovery".as_char_ptr(), params::NO_RECOVER.as_ptr());
     // SAFETY: as above; C's `bool` is Rust's.
     unsafe { bindings::debugfs_create_bool(name, 0o600, directory, value) };
 }
@@ -59,12 +60,18 @@ pub(crate) fn init() {
 macro_rules! text_file {
     ($name:ident, $text:expr) => {
         static $name: FileOps = {
+            /// # Safety
+            ///
+            /// `file` is the one that is being read.
             unsafe extern "C" fn show(file: *mut bindings::seq_file, _data: *mut c_void) -> c_int {
                 let Some(registry) = registry() else { return 0 };
                 let text = $text(registry);
                 // SAFETY: this is the file's `show`.
                 unsafe { seq::show(file, &text) }
             }
+            /// # Safety
+            ///
+            /// `file` is being opened.
             unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
                 // SAFETY: the file is being opened.
                 unsafe { open_text(file, show) }
@@ -81,13 +88,17 @@ text_file!(HISTORY, |registry| HistoryReport { registry, next: history::after })
 
 static ENABLE: FileOps = {
     /// C: `eeh_enable_dbgfs_get`
+    ///
+    /// # Safety
+    ///
+    /// `value` may be written to.
     unsafe extern "C" fn get(_data: *mut c_void, value: *mut u64) -> c_int {
         // SAFETY: the caller's buffer.
         unsafe { value.write(state::enabled().into()) };
         0
     }
     /// C: `eeh_enable_dbgfs_set`
-    unsafe extern "C" fn set(_data: *mut c_void, value: u64) -> c_int {
+    extern "C" fn set(_data: *mut c_void, value: u64) -> c_int {
         if value == 0 {
             state::add_flag(bindings::EEH_FORCE_DISABLED);
         } else {
@@ -96,6 +107,9 @@ static ENABLE: FileOps = {
         }
         0
     }
+    /// # Safety
+    ///
+    /// `inode` and `file` are being opened.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: both are being opened, and the functions need no data.
         unsafe { open_number(inode, file, get, set) }
@@ -107,6 +121,9 @@ static ENABLE: FileOps = {
 macro_rules! command_file {
     ($name:ident, $run:path, $usage:expr) => {
         static $name: FileOps = {
+            /// # Safety
+            ///
+            /// The arguments are those of a `write`.
             unsafe extern "C" fn write(
                 _file: *mut bindings::file,
                 from: *const c_char,
@@ -132,6 +149,9 @@ command_file!(DEV_CAN_RECOVER, can_recover, Some(USAGE));
 
 /// How to write to the files that take a device. C: `eeh_debugfs_dev_usage`
 const USAGE: ReadFile = {
+    /// # Safety
+    ///
+    /// The arguments are those of a `read`.
     unsafe extern "C" fn read(
         _file: *mut bindings::file,
         to: *mut c_char,
@@ -177,7 +197,7 @@ fn check(text: &[u8]) -> Result<(), isize> {
     let raw = device.as_device();
     let Some(id) = device.eeh() else {
         // SAFETY: the format takes no argument, and the device is held.
-        unsafe { bindings::_dev_err(raw, c"No eeh_dev for this device!\n".as_ptr().cast()) };
+        unsafe { bindings::_dev_err(raw, c"No eeh_dev for this device!\n".as_char_ptr()) };
         return Err(ENODEV);
     };
     let Eeh { platform, registry } = eeh().ok_or(ENODEV)?;
@@ -185,7 +205,7 @@ fn check(text: &[u8]) -> Result<(), isize> {
     let found = c_int::from(found.is_failure());
     // SAFETY: the device is held.
     let name = unsafe { bindings::dev_name(raw) };
-    let format = c"eeh_dev_check_failure(%s) = %d\n".as_ptr().cast();
+    let format = c"eeh_dev_check_failure(%s) = %d\n".as_char_ptr();
     // SAFETY: the format takes a text, which the device has, and a number.
     unsafe { bindings::_dev_info(raw, format, name, found) };
     Ok(())

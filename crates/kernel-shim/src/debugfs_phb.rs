@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 
 use eeh_recovery::{FirmwareError, InjectCommand, InjectError, Injection, PeTarget, PhbTarget, SlotControl};
 use kernel::ffi::{c_char, c_int, c_void};
+use kernel::str::CStrExt;
 
 use crate::bindings;
 use crate::seq::{Command, EINVAL, ENODEV, FileOps, open_number, written};
@@ -29,8 +30,10 @@ pub(crate) unsafe fn add_phb(hose: NonNull<bindings::pci_controller>) {
     // SAFETY: the caller's promise.
     let phb = unsafe { (*hose.as_ptr()).private_data.cast::<bindings::pnv_phb>() };
     // SAFETY: as above.
-    let (has, directory) = unsafe { ((*phb).has_dbgfs != 0, (*phb).dbgfs) };
-    if has || directory.is_null() {
+    let has = unsafe { (*phb).has_dbgfs };
+    // SAFETY: as above.
+    let directory = unsafe { (*phb).dbgfs };
+    if has != 0 || directory.is_null() {
         return;
     }
     // SAFETY: as above; only this function writes the field.
@@ -42,7 +45,7 @@ pub(crate) unsafe fn add_phb(hose: NonNull<bindings::pci_controller>) {
         (c"err_injct_inboundB", 0o600, &REGISTER_INBOUND_B),
     ];
     for (name, mode, operations) in files {
-        let (name, data) = (name.as_ptr().cast(), hose.as_ptr().cast());
+        let (name, data) = (name.as_char_ptr(), hose.as_ptr().cast());
         // SAFETY: the directory, the controller and the operations stay for ever.
         unsafe { bindings::debugfs_create_file_unsafe(name, mode, directory, data, operations.as_ptr()) };
     }
@@ -56,29 +59,48 @@ pub(crate) unsafe fn add_phb(hose: NonNull<bindings::pci_controller>) {
 unsafe fn register(data: *mut c_void, offset: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
     let phb = unsafe { (*data.cast::<bindings::pci_controller>()).private_data.cast::<bindings::pnv_phb>() };
-    // SAFETY: a PHB's registers are mapped, and more than these.
-    unsafe { (*phb).regs.cast::<u8>().add(offset).cast() }
+    // SAFETY: a PHB of PowerNV has this part, which is never freed.
+    let registers = unsafe { (*phb).regs }.cast::<u8>();
+    // SAFETY: a PHB's registers are mapped for good, and more than these.
+    unsafe { registers.add(offset) }.cast()
 }
 
 /// C: `pnv_eeh_dbgfs_get`
+///
+/// # Safety
+///
+/// `data` is what [`add_phb`] gave the file, and `value` may be written to.
 unsafe extern "C" fn get<const OFFSET: usize>(data: *mut c_void, value: *mut u64) -> c_int {
-    // SAFETY: the file's data, and the caller's buffer.
-    unsafe { value.write(bindings::eeh_glue_in_be64(register(data, OFFSET))) };
+    // SAFETY: the caller's promise.
+    let register = unsafe { register(data, OFFSET) };
+    // SAFETY: it is mapped for good.
+    let now = unsafe { bindings::eeh_glue_in_be64(register) };
+    // SAFETY: the caller's promise.
+    unsafe { value.write(now) };
     0
 }
 
 /// C: `pnv_eeh_dbgfs_set`
+///
+/// # Safety
+///
+/// `data` is what [`add_phb`] gave the file.
 unsafe extern "C" fn set<const OFFSET: usize>(data: *mut c_void, value: u64) -> c_int {
-    // SAFETY: the file's data.
-    unsafe { bindings::eeh_glue_out_be64(register(data, OFFSET), value) };
+    // SAFETY: the caller's promise.
+    let register = unsafe { register(data, OFFSET) };
+    // SAFETY: it is mapped for good.
+    unsafe { bindings::eeh_glue_out_be64(register, value) };
     0
 }
 
+/// # Safety
+///
+/// `inode` and `file` are being opened, and the file's data are what [`add_phb`] gave it.
 unsafe extern "C" fn open<const OFFSET: usize>(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
 ) -> c_int {
-    // SAFETY: both are being opened, and have the data that `get` and `set` take.
+    // SAFETY: the caller's promise; the data are what `get` and `set` take.
     unsafe { open_number(inode, file, get::<OFFSET>, set::<OFFSET>) }
 }
 
@@ -88,14 +110,20 @@ static REGISTER_INBOUND_B: FileOps = FileOps::number(open::<INBOUND_B>);
 
 static INJECT: FileOps = {
     /// C: `pnv_eeh_ei_write`
+    ///
+    /// # Safety
+    ///
+    /// The arguments are those of a `write`, and the file's data are what [`add_phb`] gave it.
     unsafe extern "C" fn write(
         file: *mut bindings::file,
         from: *const c_char,
         count: usize,
         position: *mut bindings::loff_t,
     ) -> isize {
-        // SAFETY: the file's data are the controller that `add_phb` gave it.
-        let number = unsafe { (*(*file).private_data.cast::<bindings::pci_controller>()).global_number };
+        // SAFETY: the file is open until this returns.
+        let hose = unsafe { (*file).private_data }.cast::<bindings::pci_controller>();
+        // SAFETY: the controller that `add_phb` gave it, which is never freed.
+        let number = unsafe { (*hose).global_number };
         // SAFETY: these are the arguments of a `write`.
         let command = unsafe { Command::take(from, count, position) };
         match command.and_then(|command| inject(number, command.text())) {

@@ -15,8 +15,9 @@ const SETTLE: u64 = 1800;
 
 /// Waits, without sleeping where that is not possible yet.
 fn wait(ms: u64) {
-    // SAFETY: a word that only grows.
-    let state = unsafe { (&raw const bindings::system_state).read_volatile() };
+    let state = &raw const bindings::system_state;
+    // SAFETY: a static word, which C writes in one piece.
+    let state = unsafe { state.read_volatile() };
     if state >= bindings::system_states_SYSTEM_RUNNING {
         return time::sleep_ms(u32::try_from(ms).unwrap_or(u32::MAX));
     }

@@ -3,13 +3,11 @@
 
 use kernel::ffi::c_int;
 
-use crate::{bindings, debugfs, procfs};
+use crate::{debugfs, procfs, state};
 
 /// C: `eeh_init_proc`
 extern "C" fn init() -> c_int {
-    // SAFETY: asks which machine this is.
-    let is_ours = unsafe { bindings::eeh_glue_is_pseries() || bindings::eeh_glue_is_powernv() };
-    if is_ours {
+    if state::is_pseries() || state::is_powernv() {
         procfs::init();
         debugfs::init();
     }
@@ -18,6 +16,8 @@ extern "C" fn init() -> c_int {
 
 /// C: `__initcall(eeh_init_proc)`
 #[used(linker)]
-// SAFETY: the section holds functions of this type, which are called once at boot.
-#[unsafe(link_section = ".initcall6.init")]
+#[unsafe(
+    // SAFETY: the section holds functions of this type, which are called once at boot.
+    link_section = ".initcall6.init"
+)]
 static INIT: extern "C" fn() -> c_int = init;

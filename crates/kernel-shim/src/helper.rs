@@ -86,11 +86,19 @@ fn call(id: DeviceId, device: &PciDev, handler: Handler) -> JobAnswer {
     if device.is_gone() {
         return JobAnswer::Gone;
     }
-    // SAFETY: the driver stays bound while the device's lock is held.
-    let Some(driver) = (unsafe { (*device.as_raw()).driver.as_ref() }) else { return JobAnswer::NoDriver };
-    let Some(_module) = Module::get(driver.driver.owner) else { return JobAnswer::NoDriver };
-    // SAFETY: null, or a table in the driver's module.
-    let Some(table) = (unsafe { driver.err_handler.as_ref() }) else { return JobAnswer::NotAware };
+    // SAFETY: the device is held. Written under its lock, which is held until `lock` is dropped.
+    let driver = unsafe { (*device.as_raw()).driver };
+    if driver.is_null() {
+        return JobAnswer::NoDriver;
+    }
+    // SAFETY: the driver stays bound, and so there, while the device's lock is held; set before it is
+    // registered, and never changed.
+    let owner = unsafe { (*driver).driver.owner };
+    let Some(_module) = Module::get(owner) else { return JobAnswer::NoDriver };
+    // SAFETY: as above.
+    let table = unsafe { (*driver).err_handler };
+    // SAFETY: null, or a table in the driver's module, which is held, that nobody writes.
+    let Some(table) = (unsafe { table.as_ref() }) else { return JobAnswer::NotAware };
     if !registry().is_some_and(|registry| may_call(registry, id, handler)) {
         return JobAnswer::TooLate;
     }

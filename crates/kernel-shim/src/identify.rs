@@ -13,19 +13,13 @@ const CLASS_PCI_BRIDGE: u32 = 0x0604;
 
 /// All of it.
 pub(crate) fn info(firmware: &Firmware, phb: PhbTarget, device: &PciDev) -> DeviceInfo {
-    let raw = device.as_raw();
-    // SAFETY: the device is held; this is set when it is found, and stays.
-    let vendor = unsafe { (*raw).vendor };
-    // SAFETY: as above.
-    let id = unsafe { (*raw).device };
-    // SAFETY: as above.
-    let class = unsafe { (*raw).class };
+    let class = device.class();
     let target = DeviceTarget::bare(phb, device.bdf());
     let found = capabilities(firmware, &target, class >> 8 == CLASS_PCI_BRIDGE);
     DeviceInfo {
         bdf: device.bdf(),
-        vendor,
-        device: id,
+        vendor: device.vendor_id(),
+        device: device.device_id(),
         class,
         pcie_cap: found.pcie,
         aer_cap: found.aer,

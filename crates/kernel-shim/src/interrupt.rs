@@ -6,6 +6,7 @@ use core::ptr;
 
 use eeh_pe::sync::{AtomicU32, Full, Relaxed};
 use kernel::ffi::{c_int, c_uint, c_void};
+use kernel::str::CStrExt;
 
 use crate::printk::pr_err;
 use crate::{bindings, mailbox, state};
@@ -96,7 +97,7 @@ pub(crate) fn request() -> c_int {
     IRQ.store(number, Relaxed);
     // SAFETY: the handler needs no data, and is there for good.
     let error = unsafe {
-        bindings::request_irq(number, Some(handler), LEVEL_HIGH, c"opal-eeh".as_ptr().cast(), ptr::null_mut())
+        bindings::request_irq(number, Some(handler), LEVEL_HIGH, c"opal-eeh".as_char_ptr(), ptr::null_mut())
     };
     if error < 0 {
         // SAFETY: nobody uses the mapping.

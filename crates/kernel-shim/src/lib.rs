@@ -14,10 +14,12 @@
 
 mod bindings;
 mod breakage;
+mod bus;
 mod bus_reset;
 mod c_abi;
 mod debugfs;
 mod debugfs_phb;
+mod devices;
 mod early;
 mod env;
 mod files;

@@ -139,14 +139,13 @@ impl<T> SleepLock<T> {
         let raw: *mut bindings::mutex = self.raw.get().cast();
         let mut ready = self.ready.lock();
         if !*ready {
-            // SAFETY: `raw` is valid for writes and nobody else touches it while `ready` is held and
-            // false. `self` is borrowed by whoever takes the mutex, and in its final place by then:
-            // a registry is made before it is published, and its mutexes are taken after.
-            unsafe {
-                match self.name {
-                    LockName::Registry => bindings::eeh_glue_init_registry_mutex(raw),
-                    LockName::Map | LockName::Tree => bindings::eeh_glue_init_map_mutex(raw),
-                }
+            match self.name {
+                // SAFETY: `raw` is valid for writes and nobody else touches it while `ready` is held and
+                // false. `self` is borrowed by whoever takes the mutex, and in its final place by then:
+                // a registry is made before it is published, and its mutexes are taken after.
+                LockName::Registry => unsafe { bindings::eeh_glue_init_registry_mutex(raw) },
+                // SAFETY: as above.
+                LockName::Map | LockName::Tree => unsafe { bindings::eeh_glue_init_map_mutex(raw) },
             }
             *ready = true;
         }

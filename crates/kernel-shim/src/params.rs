@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What an administrator may set, at boot or at any time.
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::CStr;
 use core::time::Duration;
 
 use eeh_recovery::Params;
+use kernel::ffi::{c_char, c_int};
+use kernel::str::{CStrExt, as_char_ptr_in_const_context};
 
 use crate::{bindings, state};
 
@@ -61,7 +63,7 @@ pub(crate) fn current() -> Params {
 /// `eeh=off` or `eeh=early_log`. C: `eeh_setup`
 extern "C" fn setup(text: *mut c_char) -> c_int {
     // SAFETY: the kernel's command line is terminated, and nobody changes it meanwhile.
-    let text = unsafe { CStr::from_ptr(text) };
+    let text = unsafe { CStr::from_char_ptr(text) };
     if text == c"off" {
         state::add_flag(bindings::EEH_FORCE_DISABLED);
     } else if text == c"early_log" {
@@ -84,12 +86,14 @@ unsafe impl Sync for SetupEntry {}
 impl SetupEntry {
     /// A function that takes what stands behind `text` in the kernel's command line.
     pub(crate) const fn new(text: &'static CStr, setup: extern "C" fn(*mut c_char) -> c_int) -> Self {
-        Self { text: text.as_ptr().cast(), setup, early: 0 }
+        Self { text: as_char_ptr_in_const_context(text), setup, early: 0 }
     }
 }
 
 /// C: `__setup("eeh=", eeh_setup)`
 #[used(linker)]
-// SAFETY: the section holds entries of this layout, which are read at boot and then thrown away.
-#[unsafe(link_section = ".init.setup")]
+#[unsafe(
+    // SAFETY: the section holds entries of this layout, which are read at boot and then thrown away.
+    link_section = ".init.setup"
+)]
 static SETUP: SetupEntry = SetupEntry::new(c"eeh=", setup);

@@ -7,8 +7,10 @@ use core::ptr::{self, NonNull};
 use eeh_pe::{Bdf, DeviceId};
 use eeh_recovery::{Driver, DriverName, Handlers};
 use kernel::ffi::c_int;
+use kernel::str::CStrExt;
 use kernel::sync::rcu;
 
+use crate::bus::Bus;
 use crate::{bindings, token};
 
 /// Bit of `priv_flags`: the device has left the device model. C: `PCI_DEV_REMOVED`
@@ -52,18 +54,10 @@ impl PciDev {
     pub(crate) fn find(domain: u32, bdf: Bdf) -> Option<Self> {
         let devfn = u32::from(bdf.0 & 0xff);
         let domain = c_int::try_from(domain).ok()?;
-        // SAFETY: a look-up by numbers; what is found is counted.
-        unsafe { Self::from_counted(bindings::pci_get_domain_bus_and_slot(domain, bdf.bus().into(), devfn)) }
-    }
-
-    /// All devices, one after the other, each held while it is looked at. A device that comes or goes
-    /// meanwhile may be seen or not; after one that went the walk begins again.
-    ///
-    /// # Context
-    ///
-    /// May sleep.
-    pub(crate) const fn all() -> Devices {
-        Devices { last: ptr::null_mut() }
+        // SAFETY: a look-up by numbers.
+        let found = unsafe { bindings::pci_get_domain_bus_and_slot(domain, bdf.bus().into(), devfn) };
+        // SAFETY: null, or what was found, counted for us.
+        unsafe { Self::from_counted(found) }
     }
 
     /// The device, for as long as `self` lives.
@@ -77,13 +71,35 @@ impl PciDev {
         unsafe { &raw mut (*self.as_raw()).dev }
     }
 
+    /// Its node of the device tree; null where that has none.
+    pub(crate) fn node(&self) -> *mut bindings::device_node {
+        // SAFETY: the device is held, and has its node for as long.
+        unsafe { (*self.as_device()).of_node }
+    }
+
     /// Whether the device tree says something of it.
     pub(crate) fn has_property(&self, name: &CStr) -> bool {
-        // SAFETY: the device is held, and has its node for as long; null is allowed.
-        let found = unsafe {
-            bindings::of_find_property((*self.as_device()).of_node, name.as_ptr().cast(), ptr::null_mut())
-        };
+        // SAFETY: the device is held, and its node with it; null is allowed.
+        let found = unsafe { bindings::of_find_property(self.node(), name.as_char_ptr(), ptr::null_mut()) };
         !found.is_null()
+    }
+
+    /// C: `pci_dev.vendor`
+    pub(crate) fn vendor_id(&self) -> u16 {
+        // SAFETY: the device is held. Set when it is found, and never changed.
+        unsafe { (*self.as_raw()).vendor }
+    }
+
+    /// C: `pci_dev.device`
+    pub(crate) fn device_id(&self) -> u16 {
+        // SAFETY: as above.
+        unsafe { (*self.as_raw()).device }
+    }
+
+    /// Its class, with the programming interface. C: `pci_dev.class`
+    pub(crate) fn class(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.as_raw()).class }
     }
 
     /// EEH's name of it, if EEH knows it. C: `pci_dev_to_eeh_dev`
@@ -94,24 +110,30 @@ impl PciDev {
 
     /// Its place on the PHB.
     pub(crate) fn bdf(&self) -> Bdf {
-        // SAFETY: neither changes while the device lives, and it holds its bus.
-        let (bus, devfn) = unsafe { ((*(*self.as_raw()).bus).number, (*self.as_raw()).devfn) };
+        // SAFETY: the device is held. Set when it is found, and never changed.
+        let devfn = unsafe { (*self.as_raw()).devfn };
         let [.., devfn] = devfn.to_be_bytes();
-        Bdf(u16::from_be_bytes([bus, devfn]))
+        Bdf(u16::from_be_bytes([Bus::of(self).number(), devfn]))
     }
 
     /// Linux's number of its PHB.
     pub(crate) fn domain(&self) -> u32 {
-        // SAFETY: the device holds its bus.
-        let domain = unsafe { bindings::pci_domain_nr((*self.as_raw()).bus) };
-        u32::try_from(domain).unwrap_or(u32::MAX)
+        u32::try_from(Bus::of(self).domain()).unwrap_or(u32::MAX)
     }
 
     /// Whether it has left the device model.
     pub(crate) fn is_gone(&self) -> bool {
-        // SAFETY: a word that the PCI core changes by atomic operations.
-        let flags = unsafe { (&raw const (*self.as_raw()).priv_flags).read_volatile() };
+        // SAFETY: a field of a device that is held; no reference is made.
+        let flags = unsafe { &raw const (*self.as_raw()).priv_flags };
+        // SAFETY: as above; a word that the PCI core changes by atomic operations.
+        let flags = unsafe { flags.read_volatile() };
         flags & REMOVED != 0
+    }
+
+    /// Where C has its channel state. C and we read and write it at any time, without a lock, in one piece.
+    pub(crate) const fn error_state(&self) -> *mut bindings::pci_channel_state_t {
+        // SAFETY: a field of a device that is held; no reference is made.
+        unsafe { &raw mut (*self.as_raw()).error_state }
     }
 
     /// Whether it is a PCI-to-PCI bridge.
@@ -122,44 +144,25 @@ impl PciDev {
 
     /// Whether bus `number` of its PHB is the one it is on, or above that.
     pub(crate) fn is_below(&self, number: u8) -> bool {
-        // SAFETY: the device holds its bus, and a bus all those above it.
-        let mut bus = unsafe { (*self.as_raw()).bus };
-        while !bus.is_null() {
-            // SAFETY: as above.
-            let (found, parent) = unsafe { ((*bus).number, (*bus).parent) };
-            if found == number {
-                return true;
-            }
-            bus = parent;
-        }
-        false
+        Bus::of(self).upwards().any(|bus| bus.number() == number)
     }
 
     /// Whether `other` is a device on one of the buses below this one, a bridge.
     pub(crate) fn has_below(&self, other: &Self) -> bool {
-        // SAFETY: `other` holds its bus, and a bus all those above it and their bridges.
-        let mut bus = unsafe { (*other.as_raw()).bus };
-        while !bus.is_null() {
-            // SAFETY: as above.
-            let (bridge, parent) = unsafe { ((*bus).self_, (*bus).parent) };
-            if ptr::eq(bridge, self.as_raw()) {
-                return true;
-            }
-            bus = parent;
-        }
-        false
+        Bus::of(other).upwards().any(|bus| ptr::eq(bus.bridge(), self.as_raw()))
     }
 
     /// Whether it is a virtual function.
     pub(crate) fn is_virtual_function(&self) -> bool {
-        // SAFETY: a bit that is set when the device is found.
-        unsafe { (*self.as_raw()).is_virtfn() != 0 }
+        // SAFETY: the device is held. A bit that is set when it is found; others beside it change: no
+        // reference is made.
+        unsafe { bindings::pci_dev::is_virtfn_raw(self.as_raw()) != 0 }
     }
 
     /// Whether it is a physical function with virtual ones, or may have some.
     pub(crate) fn is_physical_function(&self) -> bool {
-        // SAFETY: a bit that is set when the device is found.
-        unsafe { (*self.as_raw()).is_physfn() != 0 }
+        // SAFETY: as above.
+        unsafe { bindings::pci_dev::is_physfn_raw(self.as_raw()) != 0 }
     }
 
     /// Of a virtual function: its physical one. `None` of any other function, and of one that is passed
@@ -168,8 +171,13 @@ impl PciDev {
         if !self.is_virtual_function() {
             return None;
         }
-        // SAFETY: a virtual function holds its physical one.
-        unsafe { Self::get((*self.as_raw()).__bindgen_anon_1.physfn) }
+        // SAFETY: the device is held. Set when it is found, and never changed.
+        let field = unsafe { (*self.as_raw()).__bindgen_anon_1 };
+        // SAFETY: of a virtual function it is its physical one.
+        let physical = unsafe { field.physfn };
+        // SAFETY: null, or the physical function, which a virtual one holds until it is removed. That both go in
+        // between is a window that C's `pci_physfn` has too.
+        unsafe { Self::get(physical) }
     }
 
     /// The same, and the function's index there; `None` too while they are being added.
@@ -207,40 +215,23 @@ impl PciDev {
         // Unbinding clears the pointer before the driver's module may go, and a module's memory goes
         // after a grace period.
         let _rcu = rcu::read_lock();
-        // SAFETY: a pointer that is written at once.
-        let driver = unsafe { (&raw const (*self.as_raw()).driver).read_volatile() };
-        // SAFETY: null, or a driver that stays while the RCU lock is held.
-        let driver = unsafe { driver.as_ref() }?;
+        // SAFETY: a field of a device that is held; no reference is made.
+        let driver = unsafe { &raw const (*self.as_raw()).driver };
+        // SAFETY: as above; a pointer that is written at once.
+        let driver = unsafe { driver.read_volatile() };
+        if driver.is_null() {
+            return None;
+        }
+        // SAFETY: a driver that stays while the RCU lock is held; set before it is registered, and never
+        // changed.
+        let name = unsafe { (*driver).name };
         // SAFETY: a text in the driver's module, which stays as the driver does.
-        let name = unsafe { text(driver.name) };
-        // SAFETY: null, or a table in the driver's module, which stays as the driver does.
-        let table = unsafe { driver.err_handler.as_ref() };
+        let name = unsafe { text(name) };
+        // SAFETY: as above.
+        let table = unsafe { (*driver).err_handler };
+        // SAFETY: null, or a table in the driver's module, which stays as the driver does and is not written.
+        let table = unsafe { table.as_ref() };
         Some(Driver { name: DriverName::new(name), handlers: table.map(handlers) })
-    }
-}
-
-/// See [`PciDev::all`].
-pub(crate) struct Devices {
-    /// The device that was seen last, counted.
-    last: *mut bindings::pci_dev,
-}
-
-impl Iterator for Devices {
-    type Item = PciDev;
-
-    fn next(&mut self) -> Option<PciDev> {
-        // SAFETY: `last` is null or a reference of ours, which the call gives back; what it answers is
-        // counted, and is the next call's `last`.
-        self.last = unsafe { bindings::pci_get_device(ANY, ANY, self.last) };
-        // SAFETY: the device is held by `last` until the next call.
-        unsafe { PciDev::get(self.last) }
-    }
-}
-
-impl Drop for Devices {
-    fn drop(&mut self) {
-        // SAFETY: null, or a reference of ours.
-        unsafe { bindings::pci_dev_put(self.last) };
     }
 }
 
@@ -248,9 +239,6 @@ impl Drop for Devices {
 pub(crate) const fn of_device(device: *mut bindings::device) -> *mut bindings::pci_dev {
     device.wrapping_byte_sub(core::mem::offset_of!(bindings::pci_dev, dev)).cast()
 }
-
-/// C: `PCI_ANY_ID`
-const ANY: u32 = u32::MAX;
 
 /// A text of C's; nothing of null or of what is not UTF-8.
 ///
@@ -262,7 +250,7 @@ unsafe fn text<'a>(text: *const kernel::ffi::c_char) -> &'a str {
         return "";
     }
     // SAFETY: the caller's promise.
-    unsafe { core::ffi::CStr::from_ptr(text.cast()) }.to_str().unwrap_or("")
+    unsafe { CStr::from_char_ptr(text) }.to_str().unwrap_or("")
 }
 
 fn handlers(table: &bindings::pci_error_handlers) -> Handlers {

@@ -2,8 +2,10 @@
 //! The PCI core, where it needs no driver's code and no lock shared between PHBs.
 
 use eeh_recovery::{ChannelState, Driver, ErsResult, FirmwareError, Location, PciCore, PhbTarget};
+use kernel::str::CStrExt;
 
 use crate::bindings;
+use crate::bus::Bus;
 use crate::env::KernelEnv;
 use crate::mailbox;
 use crate::pci::PciDev;
@@ -45,7 +47,7 @@ const D0: bindings::pci_power_t = 0;
 unsafe fn location_of(node: *const bindings::device_node, property: &core::ffi::CStr) -> Option<Location> {
     let mut len = 0;
     // SAFETY: the caller's promise; null is allowed.
-    let found = unsafe { bindings::of_get_property(node, property.as_ptr().cast(), &raw mut len) };
+    let found = unsafe { bindings::of_get_property(node, property.as_char_ptr(), &raw mut len) };
     let len = usize::try_from(len).ok().filter(|_| !found.is_null())?;
     // SAFETY: a property of so many bytes, which stays as its node does.
     let bytes = unsafe { core::slice::from_raw_parts(found.cast::<u8>(), len) };
@@ -70,8 +72,8 @@ impl PciCore<KernelEnv> for KernelCore {
         if state == ChannelState::Frozen && !device.is_bound() {
             return;
         }
-        // SAFETY: a word that C too writes at any time, without a lock.
-        unsafe { (&raw mut (*device.as_raw()).error_state).write_volatile(channel_state(state)) };
+        // SAFETY: the device is held. A word that C too writes at any time, without a lock.
+        unsafe { device.error_state().write_volatile(channel_state(state)) };
     }
 
     fn disable_irq(&self, device: &PciDev) -> bool {
@@ -111,22 +113,20 @@ impl PciCore<KernelEnv> for KernelCore {
     }
 
     fn needs_fundamental(&self, device: &PciDev) -> bool {
-        // SAFETY: a bit that a quirk or the device's driver sets.
-        unsafe { (*device.as_raw()).needs_freset() != 0 }
+        // SAFETY: the device is held. A bit that a quirk or its driver sets, as those beside it: no reference is
+        // made.
+        unsafe { bindings::pci_dev::needs_freset_raw(device.as_raw()) != 0 }
     }
 
     fn location(&self, device: &PciDev) -> Location {
-        // SAFETY: the device holds its bus, and a bus all those above it and its node.
-        let mut bus: *const bindings::pci_bus = unsafe { (*device.as_raw()).bus };
-        while !bus.is_null() {
-            // SAFETY: as above.
-            let (node, parent) = unsafe { ((*bus).dev.of_node, (*bus).parent) };
-            let property = if parent.is_null() { c"ibm,io-base-loc-code" } else { c"ibm,slot-location-code" };
-            // SAFETY: as above.
-            if let Some(found) = unsafe { location_of(node, property) } {
+        let mut next = Some(Bus::of(device));
+        while let Some(bus) = next {
+            next = bus.parent();
+            let property = if next.is_none() { c"ibm,io-base-loc-code" } else { c"ibm,slot-location-code" };
+            // SAFETY: null, or the node of a bus, which stays as the bus does: as long as the device is held.
+            if let Some(found) = unsafe { location_of(bus.node(), property) } {
                 return found;
             }
-            bus = parent;
         }
         Location::new("N/A")
     }

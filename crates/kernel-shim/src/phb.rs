@@ -88,8 +88,10 @@ unsafe fn info(hose: NonNull<pci_controller>) -> Option<PhbInfo> {
     // SAFETY: the caller's promise; nobody changes these once the PHB was set up.
     let phb = unsafe { hose.as_ref() };
     let firmware = if state::is_powernv() {
-        // SAFETY: the caller's promise, and a PHB of PowerNV has this part for ever.
-        unsafe { powernv(hose)?.as_ref().opal_id }
+        // SAFETY: the caller's promise.
+        let powernv = unsafe { powernv(hose) }?;
+        // SAFETY: a PHB of PowerNV has this part for ever; set before anybody knows the PHB.
+        unsafe { (*powernv.as_ptr()).opal_id }
     } else {
         phb.buid as u64
     };
@@ -122,8 +124,10 @@ pub(crate) unsafe fn add(hose: NonNull<pci_controller>) {
     // SAFETY: the caller's promise.
     let Some(info) = (unsafe { info(hose) }) else { return };
     if state::is_powernv() {
-        // SAFETY: as above; PHBs of PowerNV are never freed.
-        let known = unsafe { powernv(hose).is_some_and(|phb| phbs::learn(phb)) };
+        // SAFETY: as above.
+        let powernv = unsafe { powernv(hose) };
+        // SAFETY: PHBs of PowerNV are never freed, and this one is set up.
+        let known = powernv.is_some_and(|phb| unsafe { phbs::learn(phb) });
         if !known {
             return pr_warn!("EEH: PHB#{:x} works without EEH: it is one too many", info.number.0);
         }
@@ -136,8 +140,10 @@ pub(crate) unsafe fn add(hose: NonNull<pci_controller>) {
         Err((AddPhbError::Exists(_), _)) => return,
         Err((error, _)) => return pr_warn!("EEH: PHB#{:x} works without EEH: {error}", info.number.0),
     };
-    // SAFETY: the caller's promise; a PHB holds its node.
-    let location = unsafe { pci_core::phb_location(hose.as_ref().dn) };
+    // SAFETY: the caller's promise; set before anybody knows the PHB.
+    let node = unsafe { (*hose.as_ptr()).dn };
+    // SAFETY: null, or the PHB's node, which it holds as long as it stays.
+    let location = unsafe { pci_core::phb_location(node) };
     if !worker::start(tree, location) {
         pr_warn!("EEH: PHB#{:x} works without EEH: no worker", info.number.0);
         drop(registry.remove_phb(tree, time::now()));

@@ -87,18 +87,45 @@ pub(crate) unsafe fn learn(phb: ptr::NonNull<bindings::pnv_phb>) -> bool {
     false
 }
 
+/// Linux's description of a PE.
+///
+/// # Invariants
+///
+/// It points to an element of a PHB's array of PEs, which is never freed. Others write to it: it is read as C reads
+/// it, without a lock, words that change only when a bus is set up.
+#[derive(Clone, Copy)]
+struct Ioda(ptr::NonNull<bindings::pnv_ioda_pe>);
+
+impl Ioda {
+    #[inline(always)]
+    fn flags(self) -> usize {
+        // SAFETY: the element is never freed, and read as the type says.
+        unsafe { (*self.0.as_ptr()).flags }
+    }
+
+    fn number(self) -> PeNumber {
+        // SAFETY: as above.
+        PeNumber(unsafe { (*self.0.as_ptr()).pe_number })
+    }
+
+    /// The PE that it is part of; `None` while it is of none.
+    fn master(self) -> Option<Self> {
+        // SAFETY: as above; a PE's master is another element of the same array, or null.
+        ptr::NonNull::new(unsafe { bindings::eeh_glue_pe_master(self.0.as_ptr()) }).map(Self)
+    }
+}
+
 impl Entry {
     /// Linux's description of a PE.
     #[inline(always)]
-    fn pe(&self, number: PeNumber) -> Option<&'static bindings::pnv_ioda_pe> {
+    fn pe(&self, number: PeNumber) -> Option<Ioda> {
         if number.0 >= self.facts.pe_count {
             return None;
         }
         let at = usize::try_from(number.0).ok()? * bindings::eeh_layout_EEH_SIZE_pnv_ioda_pe as usize;
-        // SAFETY: the PHB lives for ever, with an array of `total_pe_num` PEs. They are read as C reads
-        // them: without a lock, words that change only when a bus is set up. (Their size is C's: see
+        // SAFETY: the PHB lives for ever, with an array of `total_pe_num` PEs. (Their size is C's: see
         // `layout`.)
-        Some(unsafe { self.pes.byte_add(at).as_ref() })
+        Some(Ioda(unsafe { self.pes.byte_add(at) }))
     }
 }
 
@@ -113,12 +140,10 @@ impl Phbs for KernelPhbs {
 
     fn master(&self, phb: u64, pe: PeNumber) -> PeNumber {
         let Some(found) = entry(phb).and_then(|entry| entry.pe(pe)) else { return pe };
-        if found.flags & SLAVE == 0 {
+        if found.flags() & SLAVE == 0 {
             return pe;
         }
-        // SAFETY: a PE's master is another element of the same array, or null.
-        unsafe { bindings::eeh_glue_pe_master(found).as_ref() }
-            .map_or(pe, |master| PeNumber(master.pe_number))
+        found.master().map_or(pe, Ioda::number)
     }
 
     #[inline(always)]
@@ -126,18 +151,18 @@ impl Phbs for KernelPhbs {
         let Some(entry) = entry(phb) else { return Standing::Alone };
         match entry.pe(pe) {
             None => Standing::Outside,
-            Some(found) if found.flags & (SLAVE | MASTER) == 0 => Standing::Alone,
+            Some(found) if found.flags() & (SLAVE | MASTER) == 0 => Standing::Alone,
             Some(_) => Standing::Compound,
         }
     }
 
     fn slave(&self, phb: u64, master: PeNumber, nth: u32) -> Option<PeNumber> {
         let master = entry(phb).and_then(|entry| entry.pe(master))?;
-        if master.flags & MASTER == 0 {
+        if master.flags() & MASTER == 0 {
             return None;
         }
-        // SAFETY: the list's head is in the element.
-        let head = unsafe { bindings::eeh_glue_pe_slaves(master) };
+        // SAFETY: the list's head is in the element, which is never freed.
+        let head = unsafe { bindings::eeh_glue_pe_slaves(master.0.as_ptr()) };
         let mut at = head;
         for _ in 0..=nth {
             // SAFETY: slaves are linked when a bus is set up, before its devices are known to
@@ -148,8 +173,9 @@ impl Phbs for KernelPhbs {
             }
         }
         // SAFETY: `at` is the `list` of a PE, as it is not the head.
-        let slave = unsafe { &*bindings::eeh_glue_pe_of_list(at) };
-        Some(PeNumber(slave.pe_number))
+        let slave = unsafe { bindings::eeh_glue_pe_of_list(at) };
+        // SAFETY: an element of the array, as all that are linked.
+        Some(PeNumber(unsafe { (*slave).pe_number }))
     }
 
     fn rearm(&self, phb: u64) {

@@ -8,6 +8,7 @@ use eeh_pe::sync::{AtomicU32, Relaxed};
 use kernel::alloc::KBox;
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::ffi::{c_char, c_int};
+use kernel::str::CStrExt;
 
 use crate::lock::{Class, RawLock};
 use crate::params::SetupEntry;
@@ -24,7 +25,7 @@ static PLANTS: AtomicU32 = AtomicU32::new(0);
 /// `eeh_plant=inversion,leak`
 extern "C" fn setup(text: *mut c_char) -> c_int {
     // SAFETY: the kernel's command line is terminated, and nobody changes it meanwhile.
-    let text = unsafe { CStr::from_ptr(text.cast()) }.to_bytes();
+    let text = unsafe { CStr::from_char_ptr(text) }.to_bytes();
     let plants = text.split(|&byte| byte == b',').fold(0, |plants, word| match word {
         b"inversion" => plants | INVERSION,
         b"leak" => plants | LEAK,
@@ -63,11 +64,15 @@ extern "C" fn plant() -> c_int {
 }
 
 #[used(linker)]
-// SAFETY: the section holds entries of this layout, which are read at boot and then thrown away.
-#[unsafe(link_section = ".init.setup")]
+#[unsafe(
+    // SAFETY: the section holds entries of this layout, which are read at boot and then thrown away.
+    link_section = ".init.setup"
+)]
 static SETUP: SetupEntry = SetupEntry::new(c"eeh_plant=", setup);
 
 #[used(linker)]
-// SAFETY: the section holds functions of this type, which are called once at boot.
-#[unsafe(link_section = ".initcall7.init")]
+#[unsafe(
+    // SAFETY: the section holds functions of this type, which are called once at boot.
+    link_section = ".initcall7.init"
+)]
 static PLANT: extern "C" fn() -> c_int = plant;

@@ -60,8 +60,10 @@ fn place(device: &PciDev) -> Option<Place> {
     let phb: NonNull<bindings::pnv_phb> = unsafe { phb::powernv(probe::hose(device)?) }?;
     // SAFETY: PHBs of PowerNV are never freed. The element is set before the device is added.
     let map = unsafe { &raw const (*phb.as_ptr()).ioda.pe_rmap };
-    // SAFETY: as above; a device's number has 16 bits, and the array 65536 elements.
-    let number = unsafe { map.cast::<u32>().add(usize::from(device.bdf().0)).read_volatile() };
+    // SAFETY: a device's number has 16 bits, and the array 65536 elements.
+    let number = unsafe { map.cast::<u32>().add(usize::from(device.bdf().0)) };
+    // SAFETY: an element of the array, which is never freed, as above.
+    let number = unsafe { number.read_volatile() };
     (number != bindings::IODA_INVALID_PE)
         .then(|| Place { number: PeNumber(number), parent: probe::parent(device) })
 }

@@ -19,12 +19,15 @@ impl Slot {
     /// The slot of a device, if a hotplug driver has it. The global lock around slots is held only while
     /// the references are taken.
     fn of(device: &PciDev) -> Option<Self> {
-        // SAFETY: a helper, which may sleep and holds no lock.
-        unsafe { bindings::eeh_glue_mutex_lock(&raw mut bindings::pci_slot_mutex) };
-        // SAFETY: the device is held, and its slot is neither set nor freed while the lock is held.
-        let found = unsafe { Self::pin((*device.as_raw()).slot) };
+        let mutex = &raw mut bindings::pci_slot_mutex;
+        // SAFETY: the mutex is static; a helper, which may sleep and holds no lock.
+        unsafe { bindings::eeh_glue_mutex_lock(mutex) };
+        // SAFETY: the device is held. Written while the lock is held only.
+        let slot = unsafe { (*device.as_raw()).slot };
+        // SAFETY: null, or a slot that is not freed while the lock is held.
+        let found = unsafe { Self::pin(slot) };
         // SAFETY: taken above.
-        unsafe { bindings::mutex_unlock(&raw mut bindings::pci_slot_mutex) };
+        unsafe { bindings::mutex_unlock(mutex) };
         found
     }
 
@@ -41,8 +44,10 @@ impl Slot {
         if !unsafe { bindings::try_module_get(owner) } {
             return None;
         }
+        // SAFETY: the caller's promise: a field of a slot; no reference is made.
+        let kobject = unsafe { &raw mut (*slot.as_ptr()).kobj };
         // SAFETY: the caller's promise; a slot whose count is zero waits for the lock to be freed.
-        let kobject = unsafe { bindings::kobject_get_unless_zero(&raw mut (*slot.as_ptr()).kobj) };
+        let kobject = unsafe { bindings::kobject_get_unless_zero(kobject) };
         if kobject.is_null() {
             // SAFETY: taken above.
             unsafe { bindings::module_put(owner) };
@@ -53,8 +58,10 @@ impl Slot {
 
     /// What the slot's driver offers, unless it has given the slot up.
     fn driver(&self) -> Option<(*mut bindings::hotplug_slot, &bindings::hotplug_slot_ops)> {
-        // SAFETY: the slot is held.
-        let now = unsafe { (&raw const (*self.slot.as_ptr()).hotplug).read_volatile() };
+        // SAFETY: a field of a slot that is held; no reference is made.
+        let now = unsafe { &raw const (*self.slot.as_ptr()).hotplug };
+        // SAFETY: as above; a pointer that is written at once.
+        let now = unsafe { now.read_volatile() };
         let hotplug = self.hotplug.as_ptr();
         if !core::ptr::eq(now.cast(), hotplug) {
             return None;
@@ -62,7 +69,9 @@ impl Slot {
         // SAFETY: the slot's driver has it, as seen just now, and its module, which has the table, is held. A
         // driver that gives its slot up from here on frees what is called: C's window too, and the PCI core has
         // no lock that closes it (`docs/design/0010-threads-in-the-kernel.md`).
-        Some((hotplug, unsafe { &*(*hotplug).ops }))
+        let table = unsafe { (*hotplug).ops };
+        // SAFETY: a table in the driver's module, which is held as long as `self`; nobody writes it.
+        Some((hotplug, unsafe { &*table }))
     }
 
     /// Switches the attention indicator, if there is one. C: `eeh_clear_slot_attention`
@@ -112,8 +121,8 @@ pub(crate) fn check(device: &PciDev) -> JobAnswer {
     if device.is_gone() {
         return JobAnswer::Gone;
     }
-    // SAFETY: a word that is written at once.
-    let state = unsafe { (&raw const (*device.as_raw()).error_state).read_volatile() };
+    // SAFETY: the device is held. A word that is written at once.
+    let state = unsafe { device.error_state().read_volatile() };
     if state == bindings::pci_channel_io_perm_failure {
         return JobAnswer::Absent;
     }

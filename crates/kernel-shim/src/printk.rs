@@ -5,6 +5,7 @@ use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 use eeh_recovery::Level;
+use kernel::str::CStrExt;
 
 use crate::bindings;
 
@@ -32,7 +33,7 @@ impl Lines {
         let len = core::ffi::c_int::try_from(self.len).unwrap_or(0);
         // SAFETY: the format takes a length and that many bytes, which `text` has; printing is
         // allowed in any context.
-        unsafe { bindings::_printk(format(self.level).as_ptr().cast(), len, self.text.as_ptr()) };
+        unsafe { bindings::_printk(format(self.level).as_char_ptr(), len, self.text.as_ptr()) };
         self.len = 0;
     }
 }

@@ -12,6 +12,7 @@ use eeh_recovery::{DeviceTarget, PhbTarget, SlotControl, save_config};
 use kernel::ffi::c_int;
 
 use crate::bindings::{self, pci_controller};
+use crate::bus::Bus;
 use crate::env::KernelEnv;
 use crate::firmware::Firmware;
 use crate::identify;
@@ -44,16 +45,15 @@ pub(crate) fn description(device: &PciDev) -> Option<NonNull<bindings::pci_dn>> 
 
 /// The PHB that a device is on.
 pub(crate) fn hose(device: &PciDev) -> Option<NonNull<pci_controller>> {
-    // SAFETY: the device holds its bus.
-    NonNull::new(unsafe { bindings::eeh_glue_bus_to_host((*device.as_raw()).bus) })
+    NonNull::new(Bus::of(device).hose())
 }
 
 /// The PE of the bridge that a device is behind, or of its physical function.
 pub(crate) fn parent(device: &PciDev) -> Option<PeId> {
     let above = match device.physical() {
         Some(physical) => Some(physical),
-        // SAFETY: the device holds its bus, and a bus its bridge.
-        None => unsafe { PciDev::get((*(*device.as_raw()).bus).self_) },
+        // SAFETY: null, or the bridge of a bus that the device holds, and which holds it.
+        None => unsafe { PciDev::get(Bus::of(device).bridge()) },
     };
     Some(registry()?.peek_device(above?.eeh()?)?.pe)
 }
@@ -65,9 +65,7 @@ pub(crate) fn parent(device: &PciDev) -> Option<PeId> {
 ///
 /// May sleep; the caller adds the device, so nobody removes it meanwhile.
 pub(crate) fn enter(device: &PciDev, place: impl FnOnce(&PciDev) -> Option<Place>) -> Option<DeviceId> {
-    // SAFETY: set when the device was found, and never changed.
-    let class = unsafe { (*device.as_raw()).class };
-    if device.eeh().is_some() || class >> 8 == CLASS_ISA_BRIDGE {
+    if device.eeh().is_some() || device.class() >> 8 == CLASS_ISA_BRIDGE {
         return None;
     }
     // SAFETY: a PHB stays as long as its devices.
@@ -178,11 +176,15 @@ fn mark(guard: &TreeGuard<'_, KernelEnv>, pe: PeId, restricted: bool) {
 /// Tells C of a device's token, or that there is none.
 fn publish(device: &PciDev, id: Option<DeviceId>) {
     let token = id.map_or(core::ptr::null_mut(), token::of_device);
-    // SAFETY: the device is held. C reads the field without a lock, in one piece.
-    unsafe { (&raw mut (*device.as_raw()).dev.archdata.edev).write_volatile(token) };
+    // SAFETY: a field of a device that is held; no reference is made.
+    let field = unsafe { &raw mut (*device.as_raw()).dev.archdata.edev };
+    // SAFETY: as above; C reads it without a lock, in one piece.
+    unsafe { field.write_volatile(token) };
     if let Some(description) = description(device) {
-        // SAFETY: it stays as the device does; C reads the field without a lock, in one piece.
-        unsafe { (&raw mut (*description.as_ptr()).edev).write_volatile(token) };
+        // SAFETY: a field of what stays as the device does; no reference is made.
+        let field = unsafe { &raw mut (*description.as_ptr()).edev };
+        // SAFETY: as above; C reads it without a lock, in one piece.
+        unsafe { field.write_volatile(token) };
     }
 }
 
@@ -220,7 +222,7 @@ fn ports(hose: NonNull<pci_controller>, start: u64, end: u64) -> Option<Window> 
     // SAFETY: a PHB stays as long as its devices.
     let offset = unsafe { bindings::eeh_glue_io_offset(hose.as_ptr()) } as u64;
     // SAFETY: as above.
-    let base = unsafe { hose.as_ref().io_base_phys };
+    let base = unsafe { (*hose.as_ptr()).io_base_phys };
     let place = |port: u64| port.checked_sub(offset)?.checked_add(base);
     Some(Window { start: place(start)?, end_inclusive: place(end)?, kind: WindowKind::Io })
 }

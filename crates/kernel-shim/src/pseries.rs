@@ -31,8 +31,11 @@ pub(crate) fn init() -> c_int {
     state::add_flag(bindings::EEH_PROBE_MODE_DEVTREE | bindings::EEH_ENABLE_IO_FOR_LOG);
     // SAFETY: boot: nobody calls it yet.
     unsafe { bindings::ppc_md.pcibios_bus_add_device = Some(bus_add_device) };
-    // SAFETY: both are set before any initcall.
-    if unsafe { bindings::eeh_glue_is_kdump() || (&raw const bindings::reset_devices).read() != 0 } {
+    let asked = &raw const bindings::reset_devices;
+    // SAFETY: looks at what was set before any initcall.
+    let is_kdump = unsafe { bindings::eeh_glue_is_kdump() };
+    // SAFETY: a static word that is set before any initcall.
+    if is_kdump || unsafe { asked.read() } != 0 {
         pr_info!("Issue PHB reset ...");
         reset_all(&firmware);
     }
@@ -72,8 +75,10 @@ fn reset_all(firmware: &Firmware) {
 ///
 /// `hose` and what is below its node stay during the call.
 unsafe fn first_device(hose: NonNull<bindings::pci_controller>) -> Option<(u64, Bdf)> {
-    // SAFETY: the caller's promise.
-    let (buid, description) = unsafe { (hose.as_ref().buid, hose.as_ref().pci_data) };
+    // SAFETY: the caller's promise; set before anybody knows the PHB.
+    let buid = unsafe { (*hose.as_ptr()).buid };
+    // SAFETY: as above.
+    let description = unsafe { (*hose.as_ptr()).pci_data };
     // SAFETY: as above.
     let first = unsafe { children(NonNull::new(description)?) }.next()?;
     // SAFETY: as above.
@@ -109,7 +114,9 @@ unsafe fn children(of: NonNull<pci_dn>) -> impl Iterator<Item = NonNull<pci_dn>>
 /// `of` stays during the call.
 unsafe fn bdf_of(of: NonNull<pci_dn>) -> Bdf {
     // SAFETY: the caller's promise.
-    let (bus, devfn) = unsafe { ((*of.as_ptr()).busno, (*of.as_ptr()).devfn) };
+    let bus = unsafe { (*of.as_ptr()).busno };
+    // SAFETY: as above.
+    let devfn = unsafe { (*of.as_ptr()).devfn };
     let ([.., bus], [.., devfn]) = (bus.to_be_bytes(), devfn.to_be_bytes());
     Bdf(u16::from_be_bytes([bus, devfn]))
 }
@@ -137,14 +144,13 @@ unsafe extern "C" fn bus_add_device(device: *mut bindings::pci_dev) {
 /// Tells C of a virtual function what the device tree does not.
 fn describe_vf(device: &PciDev) {
     let Some(description) = probe::description(device) else { return };
-    let (to, from) = (description.as_ptr(), device.as_raw());
-    // SAFETY: both are held. What is read is set when the device is found, and what is written stays as the
-    // device does; nobody else reads that before the device is added.
-    unsafe { (*to).device_id = (*from).device.into() };
+    let to = description.as_ptr();
+    // SAFETY: it stays as the device does, and nobody else reads this before the device is added.
+    unsafe { (*to).device_id = device.device_id().into() };
     // SAFETY: as above.
-    unsafe { (*to).vendor_id = (*from).vendor.into() };
+    unsafe { (*to).vendor_id = device.vendor_id().into() };
     // SAFETY: as above.
-    unsafe { (*to).class_code = (*from).class.cast_signed() };
+    unsafe { (*to).class_code = device.class().cast_signed() };
     // SAFETY: as above.
     unsafe { (*to).last_allow_rc = 0 };
 }
@@ -157,7 +163,7 @@ fn place(device: &PciDev) -> Option<Place> {
     }
     let rtas = platform()?.firmware.pseries()?;
     // SAFETY: a PHB stays as long as its devices.
-    let buid = unsafe { probe::hose(device)?.as_ref().buid } as u64;
+    let buid = unsafe { (*probe::hose(device)?.as_ptr()).buid } as u64;
     let number = rtas.probe(buid, device.bdf()).ok().flatten()?;
     Some(Place { number, parent })
 }
@@ -193,7 +199,7 @@ pub(crate) unsafe fn enable(description: NonNull<pci_dn>) {
     };
     let Some(rtas) = platform().and_then(|platform| platform.firmware.pseries()) else { return };
     // SAFETY: a PHB stays as long as its devices.
-    let buid = unsafe { hose.as_ref().buid } as u64;
+    let buid = unsafe { (*hose.as_ptr()).buid } as u64;
     // SAFETY: the caller's promise.
     if let Ok(Some(_)) = rtas.probe(buid, unsafe { bdf_of(description) }) {
         state::add_flag(bindings::EEH_ENABLED);

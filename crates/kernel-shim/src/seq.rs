@@ -5,6 +5,7 @@ use core::fmt::{self, Display, Write};
 use core::ptr;
 
 use kernel::ffi::{c_int, c_void};
+use kernel::str::CStrExt;
 
 use crate::bindings;
 
@@ -125,7 +126,7 @@ pub(crate) unsafe fn open_number(
     get: Get,
     set: Set,
 ) -> c_int {
-    let format = c"0x%llx\n".as_ptr().cast();
+    let format = c"0x%llx\n".as_char_ptr();
     // SAFETY: the caller's promise; the format takes one number, and lives for ever.
     unsafe { bindings::simple_attr_open(inode, file, Some(get), Some(set), format) }
 }

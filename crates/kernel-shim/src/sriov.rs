@@ -46,18 +46,26 @@ fn allow(
 ) -> Result<(), FirmwareError> {
     // SAFETY: the device is held, and has its node for as long.
     let node = unsafe { bindings::pci_get_pdn(physical.as_raw()) };
-    // SAFETY: null, or the node of a device that is held.
-    let Some((map, buid)) = (unsafe { node.as_ref().map(|node| (node.pe_num_map, (*node.phb).buid)) }) else {
+    if node.is_null() {
         return Ok(());
-    };
+    }
+    // SAFETY: the node of a device that is held, read as C reads it, without a lock.
+    let map = unsafe { (*node).pe_num_map };
+    // SAFETY: as above. Set when the node is made, and never changed.
+    let hose = unsafe { (*node).phb };
+    // SAFETY: a PHB stays as long as its devices; set before anybody knows it.
+    let buid = unsafe { (*hose).buid };
     if map.is_null() || indices.is_empty() {
         return Ok(());
     }
     let mut pes = KVec::new();
     for index in indices.take(MAX_PES) {
         let index = usize::try_from(index).unwrap_or(0);
-        // SAFETY: the map has a number for each function that there is.
-        let pe = unsafe { map.add(index).read() };
+        // SAFETY: the map has a number for each function that was there just now. C frees it when they are disabled,
+        // and has no lock that closes this window, which is its own too.
+        let pe = unsafe { map.add(index) };
+        // SAFETY: as above.
+        let pe = unsafe { pe.read() };
         pes.push(u16::try_from(pe).unwrap_or(u16::MAX), GFP_KERNEL).map_err(|_| NO_MEMORY)?;
     }
     let result = back.allow_unfreeze(buid as u64, physical.bdf(), &pes);
@@ -72,8 +80,10 @@ fn allow(
         // SAFETY: the device is held.
         let node = unsafe { bindings::pci_get_pdn(function.as_raw()) };
         if !node.is_null() {
-            // SAFETY: a word that sysfs shows, which C too writes without a lock.
-            unsafe { (&raw mut (*node).last_allow_rc).write_volatile(code) };
+            // SAFETY: a field of the node of a device that is held; no reference is made.
+            let answer = unsafe { &raw mut (*node).last_allow_rc };
+            // SAFETY: as above; a word that sysfs shows, which C too writes without a lock.
+            unsafe { answer.write_volatile(code) };
         }
     }
     result

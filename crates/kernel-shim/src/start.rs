@@ -10,7 +10,7 @@ use kernel::ffi::{c_int, c_ulong, c_void};
 
 use crate::bindings::{self, notifier_block};
 use crate::firmware::Firmware;
-use crate::pci::PciDev;
+use crate::pci::{PciDev, of_device};
 use crate::printk::pr_warn;
 use crate::state::{Eeh, MAX_PHBS};
 use crate::{KernelPlatform, history, mailbox, phb, platform, probe, registry, reporting, state, worker};
@@ -46,7 +46,7 @@ const DONE: c_int = bindings::NOTIFY_DONE.cast_signed();
 
 /// The system goes down: nothing more is detected, and what is being recovered is left usable.
 /// C: `eeh_reboot_notifier`
-unsafe extern "C" fn rebooting(_: *mut notifier_block, _action: c_ulong, _: *mut c_void) -> c_int {
+extern "C" fn rebooting(_: *mut notifier_block, _action: c_ulong, _: *mut c_void) -> c_int {
     state::clear_flag(bindings::EEH_ENABLED);
     worker::quiesce(QUIESCE);
     DONE
@@ -59,11 +59,7 @@ unsafe extern "C" fn rebooting(_: *mut notifier_block, _action: c_ulong, _: *mut
 /// `data` is the `struct device` of a PCI device that the caller holds.
 unsafe extern "C" fn device_event(_: *mut notifier_block, action: c_ulong, data: *mut c_void) -> c_int {
     // SAFETY: the caller's promise; it is the `dev` of a `pci_dev`.
-    let device = unsafe {
-        let device: *mut bindings::device = data.cast();
-        PciDev::get(kernel::container_of!(device, bindings::pci_dev, dev))
-    };
-    let Some(device) = device else { return DONE };
+    let Some(device) = (unsafe { PciDev::get(of_device(data.cast())) }) else { return DONE };
     match u32::try_from(action) {
         Ok(bindings::bus_notifier_event_BUS_NOTIFY_DEL_DEVICE) => probe::leave(&device),
         // Sent under the `device_lock`.
@@ -83,8 +79,9 @@ fn make(firmware: Firmware) -> Option<Eeh> {
     let phbs = unsafe { phb::hoses() }.count();
     // Those that DLPAR adds, and dead ones that somebody still holds.
     let phbs = phbs.saturating_mul(2).saturating_add(16).min(MAX_PHBS);
-    // SAFETY: set before any initcall.
-    let cpus = unsafe { (&raw const bindings::nr_cpu_ids).read() } as usize;
+    let cpus = &raw const bindings::nr_cpu_ids;
+    // SAFETY: a static word that is set before any initcall.
+    let cpus = unsafe { cpus.read() } as usize;
     history::init();
     reporting::init();
     if !mailbox::init(phbs) {
@@ -135,8 +132,10 @@ pub(crate) fn start(firmware: Firmware) -> c_int {
 type Initcall = extern "C" fn() -> c_int;
 
 #[used(linker)]
-// SAFETY: the section holds pointers to functions of this type, which are called once each.
-#[unsafe(link_section = ".initcall3.init")]
+#[unsafe(
+    // SAFETY: the section holds functions of this type, which are called once at boot.
+    link_section = ".initcall3.init"
+)]
 static ARCH_INITCALL: Initcall = arch_initcall;
 
 /// C: `eeh_powernv_init` and `eeh_pseries_init`

@@ -55,9 +55,10 @@ pub(crate) fn publish(eeh: Eeh) -> bool {
 /// C's `eeh_subsystem_flags`. C reads it as a plain `int` in every MMIO read; only this crate
 /// writes it.
 fn flags() -> &'static AtomicI32 {
+    let flags = &raw mut bindings::eeh_subsystem_flags;
     // SAFETY: the object is C's, aligned, and lives for ever. C only reads it, with plain loads that
     // cannot tear; all writes are these atomic ones.
-    unsafe { AtomicI32::from_ptr(&raw mut bindings::eeh_subsystem_flags) }
+    unsafe { AtomicI32::from_ptr(flags) }
 }
 
 /// Whether a flag of the subsystem is set (`EEH_ENABLED` and others). C: `eeh_has_flag`

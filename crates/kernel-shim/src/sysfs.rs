@@ -7,6 +7,7 @@ use core::ptr;
 use eeh_pe::{DeviceFlags, DeviceView, PeFlags, PeView};
 use eeh_recovery::{FreezeState, PeTarget, PhbTarget, Request, SlotState};
 use kernel::ffi::{c_char, c_int};
+use kernel::str::{CStrExt, as_char_ptr_in_const_context};
 
 use crate::pci::{PciDev, of_device};
 use crate::printk::pr_warn;
@@ -49,7 +50,7 @@ impl Attribute {
     const fn read_only(name: &'static core::ffi::CStr, show: Show) -> Self {
         // SAFETY: an attribute of null pointers, without functions, is one.
         let mut attribute: bindings::device_attribute = unsafe { core::mem::zeroed() };
-        attribute.attr.name = name.as_ptr().cast();
+        attribute.attr.name = as_char_ptr_in_const_context(name);
         attribute.attr.mode = 0o444;
         attribute.__bindgen_anon_1 = bindings::device_attribute__bindgen_ty_1 { show: Some(show) };
         Self(attribute)
@@ -90,7 +91,7 @@ impl Page {
 impl Write for Page {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let len = c_int::try_from(text.len()).map_err(|_| fmt::Error)?;
-        let format = c"%.*s".as_ptr().cast();
+        let format = c"%.*s".as_char_ptr();
         // SAFETY: the buffer is a page, whose room the call knows; the format takes a length and as many
         // bytes.
         self.len += unsafe { bindings::sysfs_emit_at(self.at, self.len, format, len, text.as_ptr()) };
@@ -110,6 +111,9 @@ unsafe fn views(device: *mut bindings::device) -> Option<(DeviceView, PeView)> {
     Some((device, registry()?.peek(device.pe)?))
 }
 
+/// # Safety
+///
+/// The arguments are those of a `show`.
 unsafe extern "C" fn show_mode(
     device: *mut bindings::device,
     _attribute: *mut bindings::device_attribute,
@@ -121,6 +125,9 @@ unsafe extern "C" fn show_mode(
     unsafe { Page::new(page) }.write(format_args!("{:#x}\n", (device.flags & DeviceFlags::LINUX).bits()))
 }
 
+/// # Safety
+///
+/// The arguments are those of a `show`.
 unsafe extern "C" fn show_address(
     device: *mut bindings::device,
     _attribute: *mut bindings::device_attribute,
@@ -133,6 +140,10 @@ unsafe extern "C" fn show_address(
 }
 
 /// C: `eeh_pe_state_show`
+///
+/// # Safety
+///
+/// The arguments are those of a `show`.
 unsafe extern "C" fn show_state(
     device: *mut bindings::device,
     _attribute: *mut bindings::device_attribute,
@@ -151,6 +162,10 @@ unsafe extern "C" fn show_state(
 }
 
 /// Thaws the PE, if it is isolated and nobody recovers it. C: `eeh_pe_state_store`
+///
+/// # Safety
+///
+/// The arguments are those of a `store`.
 unsafe extern "C" fn store_state(
     device: *mut bindings::device,
     _attribute: *mut bindings::device_attribute,
@@ -169,6 +184,10 @@ unsafe extern "C" fn store_state(
 }
 
 /// C: `eeh_notify_resume_store`
+///
+/// # Safety
+///
+/// The arguments are those of a `store`.
 unsafe extern "C" fn store_notify_resume(
     device: *mut bindings::device,
     _attribute: *mut bindings::device_attribute,
@@ -188,6 +207,10 @@ unsafe extern "C" fn store_notify_resume(
 }
 
 /// C: `eeh_notify_resume_show`
+///
+/// # Safety
+///
+/// The arguments are those of a `show`.
 unsafe extern "C" fn show_notify_resume(
     device: *mut bindings::device,
     _attribute: *mut bindings::device_attribute,
@@ -202,8 +225,10 @@ unsafe extern "C" fn show_notify_resume(
     if node.is_null() {
         return ENODEV;
     }
-    // SAFETY: the node stays as its device does.
-    let code = unsafe { (&raw const (*node).last_allow_rc).read_volatile() };
+    // SAFETY: a field of a node that stays as its device does; no reference is made.
+    let code = unsafe { &raw const (*node).last_allow_rc };
+    // SAFETY: as above; a word that is written at once.
+    let code = unsafe { code.read_volatile() };
     // SAFETY: as above.
     unsafe { Page::new(page) }.write(format_args!("{code}\n"))
 }

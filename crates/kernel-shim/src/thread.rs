@@ -7,6 +7,7 @@ use eeh_pe::TreeId;
 use kernel::alloc::KBox;
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::ffi::{c_int, c_void};
+use kernel::str::CStrExt;
 use kernel::sync::aref::ARef;
 use kernel::task::Task;
 
@@ -47,7 +48,7 @@ pub(crate) fn create(
     let anywhere = -1;
     // SAFETY: the format takes one number, and `begin` takes `start` over.
     let task = unsafe {
-        bindings::kthread_create_on_node(Some(begin), start.cast(), anywhere, name.as_ptr().cast(), number)
+        bindings::kthread_create_on_node(Some(begin), start.cast(), anywhere, name.as_char_ptr(), number)
     };
     let Ok(task) = kernel::error::from_err_ptr(task) else {
         // SAFETY: there is no thread that could have taken it.

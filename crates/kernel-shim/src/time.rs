@@ -73,7 +73,7 @@ impl Nap {
     /// by another clock, so it may be some ppm early: whoever waits looks again.
     pub(crate) fn until(self, at: Option<Time>) {
         let mut left = at.map(|at| i64::try_from(at.since(now()).as_nanos()).unwrap_or(i64::MAX));
-        let left = left.as_mut().map_or(ptr::null_mut(), |left| ptr::from_mut(left));
+        let left = left.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         let mode = bindings::hrtimer_mode_HRTIMER_MODE_REL;
         // SAFETY: `left` is null or lives until the call returns; the thread may sleep here.
         unsafe { bindings::schedule_hrtimeout_range(left, SLACK_NS, mode) };

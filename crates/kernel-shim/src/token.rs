@@ -92,7 +92,8 @@ pub(crate) fn pe(token: *const bindings::eeh_pe) -> Option<PeId> {
 ///
 /// Any.
 pub(crate) unsafe fn device_of(pdev: *const bindings::pci_dev) -> Option<DeviceId> {
+    // SAFETY: the caller's promise; no reference is made.
+    let field = unsafe { &raw const (*pdev).dev.archdata.edev };
     // SAFETY: the caller's promise; probe and removal write the field with one store.
-    let token = unsafe { (&raw const (*pdev).dev.archdata.edev).read_volatile() };
-    device(token)
+    device(unsafe { field.read_volatile() })
 }

@@ -133,8 +133,8 @@ unsafe extern "C" fn eeh_pe_parent_node(edev: *mut eeh_dev) -> *mut device_node 
         first
     };
     let Some(first) = first() else { return ptr::null_mut() };
-    // SAFETY: the device is held, and its node with it; null is allowed.
-    unsafe { bindings::of_get_parent((*first.as_raw()).dev.of_node) }
+    // SAFETY: the device is held until the call has returned, and its node with it; null is allowed.
+    unsafe { bindings::of_get_parent(first.node()) }
 }
 
 /// PowerNV's devices are known: EEH is told of and armed. C: `pnv_eeh_post_init`

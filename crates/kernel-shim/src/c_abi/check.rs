@@ -25,8 +25,10 @@ like_c!(
 
 /// Where this code runs: in an NMI, a crash or a debugger firmware refuses re-entry.
 fn context() -> Context {
-    // SAFETY: a word that says whether a CPU is printing an oops or is in a debugger.
-    let oops = unsafe { (&raw const bindings::oops_in_progress).read_volatile() };
+    let oops = &raw const bindings::oops_in_progress;
+    // SAFETY: a static word that says whether a CPU is printing an oops or is in a debugger. C changes it at
+    // any time, in one piece.
+    let oops = unsafe { oops.read_volatile() };
     if in_nmi() || oops != 0 { Context::Nmi } else { Context::Normal }
 }
 
