@@ -8,6 +8,7 @@ mod boot;
 pub(crate) mod build;
 pub(crate) mod cache;
 mod cases;
+mod clippy;
 mod compare;
 mod config;
 mod conformance;
@@ -79,6 +80,11 @@ enum Task {
     },
     /// Builds, and looks at the objects: what any context reaches, exports, registers, sizes
     Objects {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Builds the object only, and runs clippy on what it is made of, with the kernel's flags: no warning passes
+    Clippy {
         #[command(flatten)]
         options: Options,
     },
@@ -255,6 +261,7 @@ fn task(ctx: &Context, cache: &Cache, task: &Task) -> Fallible<Findings> {
             let kernel = build::build(ctx, cache, options, &["vmlinux"])?;
             objects::check(ctx, &kernel.tree, &mut findings)?;
         }
+        Task::Clippy { options } => return clippy::run(ctx, cache, options),
         Task::SameText { options } => return same_text::run(ctx, cache, options),
         Task::Test { options, choice, built } => {
             let kernel = build::built_or(ctx, cache, options, *built)?;
