@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Checks and builds of this workspace.
 //!
-//! Needs a Rust tool chain and nothing else, except for `kernel`. Every command prints what it checked, with times, and
+//! `test` needs a Rust tool chain and nothing else; other commands name what they miss. Every command prints what it checked, with times, and
 //! ends with exit code 0 only if all of it held.
 
 mod bench;
@@ -40,7 +40,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// All checks: format, lints, tests, compile-fail cases, no_std, loom models, hazards
+    /// All checks that a Rust tool chain can make: format, rules, lints, tests, compile-fail cases, no_std, stores, seeds, loom models, hazards
     Test {
         /// Only stages whose name contains this (may be repeated; see --list)
         #[arg(long)]
@@ -67,7 +67,7 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Tests and storm under the thread and the address sanitizer
     Sanitize(sanitize::Options),
-    /// Tests as ppc64le programs, and the barriers in ppc64le code
+    /// POWER's memory model, barriers in ppc64le code, tests as ppc64le programs
     Ppc64le(ppc64le::Options),
     /// Builds, boots and tests a ppc64le Linux with this project as its EEH
     Kernel(kernel::Kernel),

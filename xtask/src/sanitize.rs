@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `cargo xtask sanitize`: the tests and the storm under the thread and the address sanitizer, without suppressions.
 //!
-//! The standard library is built along with them for the thread sanitizer, which has to see its locks. A fault of
+//! The standard library is built along with them: the thread sanitizer has to see its locks. A fault of
 //! its own kind is planted for each, and must be reported.
 
 use core::time::Duration;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! EEH detection, event queue and recovery of Partitionable Endpoints.
+//! EEH detection, the recovery machine, its worker, and the traits of their environment.
 #![no_std]
 #![forbid(unsafe_code)]
 // In a kernel all is compiled for size but the checks.

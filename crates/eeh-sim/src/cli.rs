@@ -74,6 +74,7 @@ Example, as scenarios/NAME.toml:
   platform = \"powernv\"                  # the default, or \"pseries\"
   firmware = \"skiboot\"                  # the default of powernv, or \"ideal\"
   seed = 1
+  advanced_features = [\"0003:01:00.0\"] # these have their FLR in the Advanced Features capability
   [drivers]                             # words as for recover's --driver
   \"0002:03:00.0\" = \"slow=2s\"
   [params]                              # also max_freezes, recovery, early_log, job_limit

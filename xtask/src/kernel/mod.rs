@@ -78,7 +78,7 @@ enum Task {
         #[command(flatten)]
         guest: OnWhat,
     },
-    /// Builds, and looks at the objects: what any context reaches, exports, registers, sizes
+    /// Builds, and looks at the objects: what any context reaches, exports, no floating point, lines of glue
     Objects {
         #[command(flatten)]
         options: Options,
@@ -107,7 +107,7 @@ enum Task {
     Selftest {
         #[command(flatten)]
         options: Options,
-        /// The machine; all three if not given (may be repeated)
+        /// The machine; all four if not given (may be repeated)
         #[arg(long, value_enum)]
         machine: Vec<Machine>,
         /// What was built last, without building

@@ -145,8 +145,17 @@ fn why(field: &Field<'_>, number: u32, bdf: Bdf) -> String {
     };
     let id = linux.raw_config_read(&phb, bdf, 0, 4);
     let buses = phb.bridge_to(bdf.bus()).map(|bridge| linux.raw_config_read(&phb, bridge.bdf(), 0x18, 4));
-    let present = hardware.is_present(bdf);
-    format!("present {present}, answers {id:#x}, bus numbers above it {buses:#x?}")
+    let (present, resets) = (hardware.is_present(bdf), hardware.resets(bdf));
+    let pe = hardware.pe_of(bdf).map(|pe| (pe, hardware.stopped(pe)));
+    let history = hardware.history();
+    let last = history.get(history.len().saturating_sub(8)..).unwrap_or_default();
+    format!(
+        "present {present}, answers {id:#x}, bus numbers above it {buses:x?}, PE {pe:x?}, fenced {}, error raised \
+         {}, {resets:?}; at {:?}, after {last:x?}",
+        hardware.is_fenced(),
+        hardware.error_raised(),
+        hardware.now(),
+    )
 }
 
 /// Binds drivers to devices that have none. That of a virtual function, which has no registers here, cannot see in its

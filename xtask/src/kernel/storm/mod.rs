@@ -85,7 +85,7 @@ pub(crate) fn run(ctx: &Context, cache: &Cache, options: &Options, weather: &Wea
         build::build(ctx, cache, options, &["vmlinux"])?
     };
     if weather.machine == Machine::Pseries {
-        return Ok(Findings::not_run("pseries: it has no fences, and two functions"));
+        return Ok(Findings::not_run("pseries: it has no fences"));
     }
     let rig = Rig::new(ctx, cache, options, &kernel)?;
     if weather.pf_inversion {
