@@ -95,7 +95,7 @@ pub enum Outcome {
     Gone,
     /// The PHB was removed meanwhile.
     Cancelled,
-    /// The PHB is fenced: its recovery takes over.
+    /// The PHB is fenced, or the PE has frozen before all was back: the next recovery takes over.
     Fenced,
 }
 

@@ -105,6 +105,7 @@ impl Bench<'_> {
                 Input::Done
             }
             Action::Query => Input::State(Some(FreezeState::Frozen)),
+            Action::Look => Input::Done,
             Action::Thaw(_) | Action::Unfreeze => Input::State(Some(FreezeState::Active)),
             Action::BeginReset { .. } | Action::PollReset => Input::Reset(ResetPoll::Done),
             Action::Link { .. } => Input::Link(Link::Unknown),

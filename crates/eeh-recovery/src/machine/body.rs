@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The bodies of the phases: which action comes next.
 
-use eeh_pe::{Bdf, DeviceFlags, DeviceId, DeviceWalk, Env, PeFlags, PeNumber, Time};
+use eeh_pe::{Bdf, DeviceFlags, DeviceId, DeviceWalk, Env, PeFlags, PeNumber, PeType, Time};
 
 use super::action::Action;
 use super::note::Note;
@@ -43,6 +43,7 @@ impl<E: Env> Recovery<'_, E> {
             Body::Restore => self.restore(now),
             Body::Empty => self.empty(),
             Body::Asked => Some(self.asked()),
+            Body::AddVfs | Body::AddBack if self.missing => Some(Action::Look),
             Body::AddVfs => self.each_vf(),
             // A bus scan does not find virtual functions.
             Body::AddBack if self.is_vf() => self.each_vf(),
@@ -128,8 +129,8 @@ impl<E: Env> Recovery<'_, E> {
                 self.verdict = match self.result {
                     ErsResult::None => Cue::Unaware,
                     ErsResult::Disconnect => Cue::Disconnect,
-                    // Only a reset of the PHB clears a fence.
-                    ErsResult::CanRecover if !self.is_phb() => Cue::CanRecover,
+                    // Only a reset of the PHB clears a fence; only after a reset is anything added back.
+                    ErsResult::CanRecover if !self.is_phb() && !self.removed => Cue::CanRecover,
                     ErsResult::NoAerDriver if !self.is_phb() => Cue::Disconnect,
                     // The slot is frozen, whatever a driver believes to have recovered.
                     ErsResult::NeedReset
@@ -214,6 +215,19 @@ impl<E: Env> Recovery<'_, E> {
         let guard = tree.lock();
         let Some(root) = guard.pe(self.root.id()) else { return 0 };
         root.subtree_devices().filter(|device| virtual_too || device.info().physfn.is_none()).count()
+    }
+
+    /// How many PEs an earlier recovery has emptied and not filled again, but for virtual functions'.
+    pub(super) fn kept(&self) -> usize {
+        let Some(tree) = self.root.tree() else { return 0 };
+        let guard = tree.lock();
+        let Some(root) = guard.pe(self.root.id()) else { return 0 };
+        root.subtree()
+            .filter(|pe| {
+                pe.flags().contains(PeFlags::KEEP) && pe.vf().is_none() && pe.devices().next().is_none()
+            })
+            .filter(|pe| !pe.kind().contains(PeType::PHB))
+            .count()
     }
 
     /// Whether a driver of the PE never came back in some earlier recovery, or, while nothing has failed,

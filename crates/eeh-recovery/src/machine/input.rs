@@ -51,6 +51,7 @@ impl Action {
             | Self::RemoveBus
             | Self::SaveState
             | Self::RestoreState
+            | Self::Look
             | Self::AddVf(_)
             | Self::AddBus => None,
         }
@@ -133,6 +134,8 @@ impl<E: Env> Recovery<'_, E> {
     fn done(&mut self, action: Action) {
         if let Stage::Leave(cue) = self.stage {
             self.cue(cue);
+        } else if let Action::Look = action {
+            self.added();
         } else if let Action::Log { permanent: false } = action {
             self.cue(self.verdict);
         } else if matches!(action, Action::Log { permanent: true } | Action::Release | Action::SaveState)
@@ -298,17 +301,30 @@ impl<E: Env> Recovery<'_, E> {
                 self.waiting = Some((now.after(ADD_INTERVAL), Wait::DeviceReady));
                 return;
             }
-            if self.is_empty() {
-                return self.cue(Cue::GaveUp);
+            if self.devices(false) < self.expected {
+                self.missing = true;
+            } else {
+                self.added();
             }
+        } else {
+            self.removed = true;
+            self.cue(if answer == JobAnswer::Gone { Cue::DeviceGone } else { Cue::Answered });
+        }
+    }
+
+    /// What could be added back is there.
+    fn added(&mut self) {
+        self.missing = false;
+        if self.phase == Phase::AddVfs || self.is_vf() {
+            self.vfs_added();
+        } else if self.is_empty() {
+            self.cue(Cue::GaveUp);
+        } else {
             self.finish(match (self.complete, self.replacing) {
                 (false, true) if self.next_vf().is_some() => Cue::Removed,
                 (false, false) => Cue::Finished,
                 _ => Cue::Unaware,
             });
-        } else {
-            self.removed = true;
-            self.cue(if answer == JobAnswer::Gone { Cue::DeviceGone } else { Cue::Answered });
         }
     }
 }

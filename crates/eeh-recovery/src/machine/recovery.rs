@@ -63,6 +63,8 @@ pub struct Recovery<'r, E: Env> {
     pub(super) failing: bool,
     /// What is asked for, when it is no recovery.
     pub(super) ask: Option<Ask>,
+    /// Not all that was removed has come back.
+    pub(super) missing: bool,
     /// The last virtual function that was added back.
     pub(super) vf: Option<Bdf>,
     /// The PE works, and every device has left it.
@@ -76,8 +78,8 @@ pub struct Recovery<'r, E: Env> {
 
 impl<'r, E: Env> Recovery<'r, E> {
     /// A recovery of `root`, whose devices are on `bus`; `pause` passes before devices are added
-    /// back. `removed` says that an earlier recovery of the PE, or of one below it, has removed
-    /// devices and not added them back.
+    /// back. `removed` says that an earlier recovery of the PE, of one above it or below it, may have
+    /// removed devices and not added them back.
     #[must_use]
     pub fn new(root: PeHold<'r, E>, bus: u8, pause: Duration, removed: bool) -> Self {
         Self::begin(root, bus, pause, removed, Phase::Presence)
@@ -118,6 +120,7 @@ impl<'r, E: Env> Recovery<'r, E> {
             complete: false,
             failing: false,
             ask: None,
+            missing: false,
             vf: None,
             left: false,
             expected: 0,
@@ -259,7 +262,7 @@ impl<'r, E: Env> Recovery<'r, E> {
         }
         self.outcome_of(to, cue);
         if matches!(to, Phase::RemoveAll | Phase::RemoveUnaware | Phase::RemoveLate) {
-            self.expected = self.expected.max(self.devices(false));
+            self.expected = self.expected.max(self.devices(false).saturating_add(self.kept()));
         }
         if to == Phase::ClearAttention {
             // A card that was pulled meanwhile has taken its devices with it.

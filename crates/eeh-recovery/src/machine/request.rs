@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What is asked for, as recoveries without drivers: they share the phases from the reset to the thaw.
 
-use eeh_pe::{Env, PeFlags, PeHold, VfInfo};
+use eeh_pe::{Bdf, Env, PeFlags, PeHold, VfInfo};
 
 use super::action::Action;
 use super::recovery::Recovery;
@@ -49,13 +49,17 @@ impl<'r, E: Env> Recovery<'r, E> {
 
     /// The next virtual function that was removed for this recovery: its PE was kept and is empty.
     pub(super) fn next_vf(&self) -> Option<VfInfo> {
+        self.gone_vf(self.vf)
+    }
+
+    fn gone_vf(&self, after: Option<Bdf>) -> Option<VfInfo> {
         let tree = self.root.tree()?;
         let guard = tree.lock();
         let root = guard.pe(self.root.id())?;
         let mut next: Option<VfInfo> = None;
         for pe in root.subtree().filter(|pe| pe.flags().contains(PeFlags::KEEP)) {
             let Some(vf) = pe.vf().filter(|_| pe.devices().next().is_none()) else { continue };
-            if self.vf.is_none_or(|done| vf.bdf > done) && next.is_none_or(|next| vf.bdf < next.bdf) {
+            if after.is_none_or(|done| vf.bdf > done) && next.is_none_or(|next| vf.bdf < next.bdf) {
                 next = Some(vf);
             }
         }
@@ -67,11 +71,19 @@ impl<'r, E: Env> Recovery<'r, E> {
         if let Some(vf) = self.next_vf() {
             return Some(Action::AddVf(vf));
         }
-        self.vfs_added();
+        self.vfs_tried();
         None
     }
 
-    fn vfs_added(&mut self) {
+    /// All were added, or cannot be.
+    fn vfs_tried(&mut self) {
+        self.missing = self.gone_vf(None).is_some();
+        if !self.missing {
+            self.vfs_added();
+        }
+    }
+
+    pub(super) fn vfs_added(&mut self) {
         let alone = self.phase == Phase::AddBack && self.complete;
         self.finish(if alone { Cue::Unaware } else { Cue::Finished });
     }
@@ -82,7 +94,7 @@ impl<'r, E: Env> Recovery<'r, E> {
         match answer {
             JobAnswer::Died => self.cue(Cue::JobLost),
             // A virtual function's own recovery has no other.
-            _ if self.phase == Phase::AddBack => self.vfs_added(),
+            _ if self.phase == Phase::AddBack => self.vfs_tried(),
             JobAnswer::Gone => self.cue(Cue::DeviceGone),
             JobAnswer::Present
             | JobAnswer::Absent

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The machine's actions, as far as they are done at once.
 
+use core::iter;
+
 use eeh_pe::{
     Bdf, DeviceFlags, DeviceHold, DeviceId, DeviceWalk, Env, Passed, PeFlags, PeHold, PeNumber, PeType,
     PeView, Time, Walk,
@@ -43,6 +45,7 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             Action::Mark(mark) => self.mark(active, mark),
             Action::Query => self.query(active, &active.target, now),
+            Action::Look => self.look(active, now),
             Action::Log { permanent } => self.log(active, permanent, now),
             Action::Thaw(what) => self.thaw(active, what, now),
             Action::BeginReset { attempt } => self.begin_reset(active, attempt, now),
@@ -188,6 +191,45 @@ impl<'r, P: Platform> Worker<'r, P> {
                 Input::State(None)
             }
         }
+    }
+
+    /// Whether what is missing cannot be added because the PE has stopped again, or one above it: then the next
+    /// recovery adds it back.
+    fn look(&self, active: &Active<'r, P>, now: Time) -> Input {
+        let registry = self.tree.registry();
+        let target = active.target.pe;
+        let Input::State(state) = self.query(active, &active.target, now) else { return Input::Fenced };
+        let stopped = match state {
+            Some(FreezeState::PhbFenced) => true,
+            Some(FreezeState::Frozen | FreezeState::MmioFrozen | FreezeState::DmaFrozen) => {
+                self.is_for_us(active)
+            }
+            Some(
+                FreezeState::Active
+                | FreezeState::InReset
+                | FreezeState::NotSupported
+                | FreezeState::Unavailable { .. },
+            )
+            | None => false,
+        };
+        if stopped {
+            let _ = registry.isolate_at(target, eeh_pe::Detection { at: now, address: 0 });
+            return Input::Fenced;
+        }
+        let above = |view: &PeView| view.parent.and_then(|parent| registry.peek(parent));
+        let pending = PeFlags::PENDING | PeFlags::PASSED;
+        let waits = |view: PeView| view.flags & pending == PeFlags::PENDING;
+        if iter::successors(registry.peek(target), above).skip(1).any(waits) {
+            Input::Fenced
+        } else {
+            Input::Done
+        }
+    }
+
+    /// Whether there is something to recover in the PE, and it is not frozen for its owner.
+    fn is_for_us(&self, active: &Active<'r, P>) -> bool {
+        let view = self.tree.registry().peek(active.target.pe);
+        view.is_some_and(|view| !view.flags.contains(PeFlags::PASSED)) && !active.machine.is_empty()
     }
 
     fn thaw(&mut self, active: &Active<'r, P>, what: Thaw, now: Time) -> Input {

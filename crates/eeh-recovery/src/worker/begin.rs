@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! From a report to a recovery, and from a recovery to its end.
 
-use core::iter;
-
 use eeh_pe::{
-    Counter, Detection, DeviceFlags, Env, Passed, PeFlags, PeId, PeRef, PeType, PeView, Reported, Time,
-    TreeGuard,
+    Counter, Detection, DeviceFlags, Env, Passed, PeFlags, PeId, PeType, PeView, Reported, Time, TreeGuard,
 };
 
 use super::request::Asked;
@@ -15,25 +12,17 @@ use crate::observe::{Outcome, Progress, QueueEvent, RecoveryId, What};
 use crate::targets::{bus_of, pe_target, pe_target_of_view};
 use crate::{ChannelState, FreezeState, PeTarget, Platform, SlotControl, SlotState, Thaw};
 
-/// The marks that only a running recovery may have. What else it sets is cleared on the way, because
+/// The marks that only a running recovery may have, and KEEP, which it may leave to the next one. What else it sets is cleared on the way, because
 /// by now ISOLATED and CFG_BLOCKED may be those of another freeze.
 const MARKS: PeFlags = PeFlags::RECOVERING.union(PeFlags::KEEP).union(PeFlags::RESET).union(PeFlags::REMOVED);
 
 impl<'r, P: Platform> Worker<'r, P> {
-    /// A report was taken from the queue. If nothing is to be done for it, nobody comes for what the recovery
-    /// before it has left to it.
+    /// A report was taken from the queue.
     pub(super) fn begin(&mut self, reported: Reported<'r, P::Env>, now: Time) {
-        self.judge(&reported, now);
-        if self.active.is_none() {
-            forget_kept(&mut self.tree.lock(), now);
-        }
-    }
-
-    fn judge(&mut self, reported: &Reported<'r, P::Env>, now: Time) {
         let registry = self.tree.registry();
         let Some(view) = registry.peek(reported.pe.id()) else {
-            self.tell_queue(reported, QueueEvent::Stale, now);
-            return self.clear_removed(reported, now);
+            self.tell_queue(&reported, QueueEvent::Stale, now);
+            return self.clear_removed(&reported, now);
         };
         if self.is_covered(&view, reported.detection.at) {
             registry.stats().count(Counter::Absorbed);
@@ -46,10 +35,10 @@ impl<'r, P: Platform> Worker<'r, P> {
             return self.tell_absorbed(pe_target_of_view(&view), 1, now);
         }
         if view.flags.contains(PeFlags::PASSED) {
-            return self.tell_queue(reported, QueueEvent::Stale, now);
+            return self.tell_queue(&reported, QueueEvent::Stale, now);
         }
         if !self.platform.params().recovery {
-            return self.tell_queue(reported, QueueEvent::Dropped, now);
+            return self.tell_queue(&reported, QueueEvent::Dropped, now);
         }
         let isolated = view.flags.contains(PeFlags::ISOLATED);
         let target = self.highest_frozen(pe_target_of_view(&view));
@@ -58,8 +47,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.tell_of(None, subject(target), What::Queue(what), now);
         }
         if !self.start(target, isolated.then_some(reported.detection.at), now) {
-            self.tell_queue(reported, QueueEvent::Stale, now);
-            self.clear_removed(reported, now);
+            self.tell_queue(&reported, QueueEvent::Stale, now);
+            self.clear_removed(&reported, now);
         }
     }
 
@@ -74,16 +63,16 @@ impl<'r, P: Platform> Worker<'r, P> {
     }
 
     /// Whether a detector saw the PE frozen before the last recovery ended and marked it only after:
-    /// the freeze is over. If another came meanwhile, firmware says so.
+    /// the freeze is over. If another came meanwhile, firmware says so. One that was left to the next recovery is not.
     fn came_late(&self, view: &PeView, found: Time) -> bool {
-        let held = PeFlags::RECOVERING | PeFlags::PASSED | PeFlags::RESET;
+        let held = PeFlags::RECOVERING | PeFlags::PASSED | PeFlags::RESET | PeFlags::KEEP;
         let marks = view.flags & (PeFlags::ISOLATED | held);
         marks == PeFlags::ISOLATED
             && self.ended.is_some_and(|ended| found <= ended)
             && self.platform.firmware().state(&pe_target_of_view(view)).is_ok_and(FreezeState::is_active)
     }
 
-    /// The PE was removed before its recovery began: clears the freeze for whoever comes next. Who is
+    /// The PE was removed or emptied before its recovery began: clears the freeze for whoever comes next. Who is
     /// there already is frozen with it, and reported.
     fn clear_removed(&mut self, reported: &Reported<'r, P::Env>, now: Time) {
         let (number, kind) = (reported.pe.number(), reported.pe.kind());
@@ -93,7 +82,8 @@ impl<'r, P: Platform> Worker<'r, P> {
         let firmware = self.platform.firmware();
         let there = {
             let guard = self.tree.lock();
-            guard.find(number).map(|pe| pe_target(self.phb, pe))
+            let pe = guard.find(number).filter(|pe| pe.subtree_devices().next().is_some());
+            pe.map(|pe| pe_target(self.phb, pe))
         };
         match there {
             Some(target) => {
@@ -104,6 +94,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             None => {
                 let target = PeTarget { pe: reported.pe.id(), phb: self.phb, number, kind };
+                // It may be kept for a recovery that is still to come.
+                self.tree.lock().clear_subtree(target.pe, PeFlags::ISOLATED, Passed::Skip);
                 self.before_change(&target, now);
                 if let Err(error) = firmware.thaw(&target, Thaw::All) {
                     self.tell_call(None, error, now);
@@ -156,13 +148,15 @@ impl<'r, P: Platform> Worker<'r, P> {
     }
 
     /// Marks the PE and all below it, absorbs their reports, and begins. `found` is when the freeze
-    /// was found, `None` for a recovery on request. `false`: the PE has just been removed.
+    /// was found, `None` for a recovery on request. `false`: the PE has just been
+    /// removed, or nothing is in it.
     fn start(&mut self, target: PeTarget, found: Option<Time>, now: Time) -> bool {
         let (root, bus, removed, absorbed) = {
             let mut guard = self.tree.lock();
             let Some(pe) = guard.pe(target.pe) else { return false };
             let removed = pe.subtree().any(|pe| pe.flags().contains(PeFlags::KEEP));
-            let bus = bus_of(pe, self.root_bus);
+            // Of a PE that is only kept, all there is to do is to thaw it.
+            let Some(bus) = bus_of(pe, self.root_bus) else { return false };
             let kept = pe.flags().contains(PeFlags::RESET);
             let Some(root) = pe.hold() else { return false };
             // Whom it was kept in reset for has gone.
@@ -176,7 +170,7 @@ impl<'r, P: Platform> Worker<'r, P> {
         self.last = Some((target.pe, self.platform.now()));
         self.tell_absorbed(target, absorbed, now);
         let pause = self.platform.params().add_back_pause;
-        let machine = Recovery::new(root, bus.unwrap_or(self.root_bus), pause, removed);
+        let machine = Recovery::new(root, bus, pause, removed);
         if let Some(found) = found {
             self.fetch_diag(&target, found, now);
         }
@@ -254,11 +248,13 @@ impl<'r, P: Platform> Worker<'r, P> {
             self.ended = Some(self.platform.now());
             return self.tell(&active, What::Progress(Progress::Answered(outcome)), now);
         }
+        let marks = match outcome {
+            Outcome::Recovered | Outcome::Failed | Outcome::Gone | Outcome::Cancelled => MARKS,
+            // What was removed is added back by the recovery that takes over.
+            Outcome::Fenced => MARKS.difference(PeFlags::KEEP),
+        };
         {
             let mut guard = self.tree.lock();
-            // What was removed is added back by the recovery that takes over.
-            let left = outcome == Outcome::Fenced || awaits_next(&guard);
-            let marks = if left { MARKS.difference(PeFlags::KEEP) } else { MARKS };
             if cfg!(eeh_mutant = "hazard_5_8_cleanup_while_kept") {
                 guard.remove_empty(root, now);
             }
@@ -267,34 +263,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             if cfg!(not(eeh_mutant = "hazard_5_8_cleanup_while_kept")) {
                 guard.remove_empty(root, now);
-                if !left {
-                    forget_kept(&mut guard, now);
-                }
             }
         }
         self.ended = Some(self.platform.now());
         self.tell(&active, What::Progress(Progress::Ended(outcome)), now);
     }
-}
-
-/// Whether something that was removed for a recovery cannot be back before the next one: what is frozen cannot
-/// be added, and a freeze at or above it has been reported.
-fn awaits_next<E: Env>(guard: &TreeGuard<'_, E>) -> bool {
-    let gone = |pe: &PeRef<'_, '_, E>| pe.flags().contains(PeFlags::KEEP) && pe.devices().next().is_none();
-    let frozen =
-        |pe| iter::successors(Some(pe), PeRef::parent).any(|pe| pe.flags().contains(PeFlags::PENDING));
-    guard.root().is_some_and(|root| root.subtree().filter(gone).any(frozen))
-}
-
-/// No recovery runs on the PHB: nothing is kept, unless the next one is to add it back.
-fn forget_kept<E: Env>(guard: &mut TreeGuard<'_, E>, now: Time) {
-    let kept = |root: &PeRef<'_, '_, E>| root.subtree().any(|pe| pe.flags().contains(PeFlags::KEEP));
-    let Some(root) = guard.root().filter(kept).map(|root| root.id()) else { return };
-    if awaits_next(guard) {
-        return;
-    }
-    guard.clear_subtree(root, PeFlags::KEEP, Passed::Include);
-    guard.remove_empty(root, now);
 }
 
 /// What ran is over: takes its marks away. A driver that was bound since was late for nothing.

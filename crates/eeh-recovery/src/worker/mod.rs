@@ -103,7 +103,7 @@ pub struct Worker<'r, P: Platform> {
     phb: PhbTarget,
     root_bus: u8,
     active: Option<Active<'r, P>>,
-    /// Recoveries begun.
+    /// Recoveries and requests begun.
     serial: u64,
     /// Jobs started.
     jobs: u64,

@@ -148,6 +148,7 @@ pub(crate) const ALL: &[Case] = &[
     native("four PHBs", true, true, many::four_phbs),
     native("remove and rescan", true, true, one::remove_and_rescan).on(OLDER),
     native("held over a rescan", true, false, one::held_over_rescan).on(OLDER),
+    native("scanned in reset", true, false, one::scanned_in_reset).freezing(),
     native("removal elsewhere", true, true, many::removal_elsewhere),
     native("permanent failure", true, false, one::permanent_failure),
     native("malformed input", true, false, hostile::malformed),

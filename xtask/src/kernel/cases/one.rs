@@ -121,6 +121,30 @@ pub(super) fn held_over_rescan(guest: &mut Guest, setup: &Setup) -> Fallible<Fin
     Ok(findings)
 }
 
+/// A port is scanned anew while its bus is in reset, as a recovery may have it: the bus is not kept in it when the
+/// reset is over.
+pub(super) fn scanned_in_reset(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
+    let (port, function) = ("0004:00:00.0", at("0004:01:00.0")?);
+    let address = function.address;
+    let mut findings = Findings::default();
+    let removed = format!("remove {address} && wait_for 20 gone {address}");
+    check(&mut findings, guest, &removed, LONG)?;
+    let again = format!("setpci -s {port} BRIDGE_CONTROL=40:40 && remove {port} && rescan");
+    check(&mut findings, guest, &again, LONG)?;
+    let over = format!("setpci -s {port} BRIDGE_CONTROL=0:40 && sleep 1 && rescan");
+    check(&mut findings, guest, &over, LONG)?;
+    let held = format!(
+        "[ $((0x$(setpci -s {port} BRIDGE_CONTROL) & 0x40)) = 0 ] || fail {port} keeps its bus in reset"
+    );
+    check(&mut findings, guest, &held, SOON)?;
+    works(&mut findings, guest, function)?;
+    // Its driver has no handlers, so that its bus is set up anew.
+    check(&mut findings, guest, &format!("recovery {address} 120"), LONG)?;
+    check(&mut findings, guest, &held, SOON)?;
+    works(&mut findings, guest, function)?;
+    Ok(findings)
+}
+
 #[cfg(test)]
 mod tests {
     use super::duration;

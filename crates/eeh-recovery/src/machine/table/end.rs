@@ -34,7 +34,7 @@ pub(super) const fn add_vfs(cue: Cue) -> Option<Phase> {
         Cue::Finished => Some(Phase::ReportResume),
         Cue::JobLost => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
+        Cue::Cancelled | Cue::Fenced => Some(Phase::Done),
         Cue::Again
         | Cue::NoCard
         | Cue::OverBudget
@@ -45,7 +45,6 @@ pub(super) const fn add_vfs(cue: Cue) -> Option<Phase> {
         | Cue::Removed
         | Cue::AttemptFailed
         | Cue::GaveUp
-        | Cue::Fenced
         | Cue::Held
         | Cue::NoDrivers
         | Cue::Refused => None,

@@ -161,7 +161,7 @@ pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
         Cue::Removed => Some(Phase::AddVfs),
         Cue::JobLost | Cue::GaveUp => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
-        Cue::Cancelled => Some(Phase::Done),
+        Cue::Cancelled | Cue::Fenced => Some(Phase::Done),
         Cue::Answered
         | Cue::DeviceGone
         | Cue::NoCard
@@ -170,7 +170,6 @@ pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
         | Cue::NeedReset
         | Cue::Disconnect
         | Cue::AttemptFailed
-        | Cue::Fenced
         | Cue::Held
         | Cue::NoDrivers
         | Cue::Refused => None,
