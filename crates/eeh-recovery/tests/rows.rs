@@ -102,7 +102,7 @@ fn answer(
         }
         Action::Mark(_) => Input::Done,
         Action::Query | Action::Thaw(_) | Action::Unfreeze => state(dice),
-        Action::Look => dice.pick(&[Input::Done, Input::Fenced]),
+        Action::Look => dice.pick(&[Input::Done, Input::Fenced, Input::State(Some(FreezeState::Frozen))]),
         Action::BeginReset { .. } | Action::PollReset => reset(dice, now),
         Action::Link { .. } if dice.1 == Dead::Link => Input::Link(Link::Down),
         Action::Ready(device) if dice.1 == Dead::Device => Input::Vendor(device, 0xffff),

@@ -35,39 +35,71 @@ fn end(rig: &mut Rig) {
 }
 
 #[test]
-fn what_is_missing_when_the_pe_freezes_again_is_added_back_by_the_next_recovery() {
-    for bdf in [0x0101, 0x0102] {
-        for reported in [true, false] {
-            let mut rig = Rig::new(card());
+fn a_pe_that_freezes_before_all_is_back_is_reset_again() {
+    for reported in [true, false] {
+        let mut rig = Rig::new(card());
+        rig.freeze(0x1fd);
+        hide(&mut rig, 0x0101);
+        if reported {
             rig.freeze(0x1fd);
-            hide(&mut rig, bdf);
-            if reported {
-                rig.freeze(0x1fd);
-            } else {
-                rig.world.get().frozen.insert(0x1fd, FreezeState::Frozen);
-            }
-            end(&mut rig);
-            assert_eq!(rig.outcomes(), [Outcome::Fenced], "{bdf:x}");
-            assert!(rig.device(bdf).is_none());
-            rig.run();
-            assert_eq!(rig.outcomes(), [Outcome::Fenced, Outcome::Recovered]);
-            assert!(rig.device(bdf).is_some(), "{bdf:x} is lost");
-            rig.assert_healthy();
+        } else {
+            rig.world.get().frozen.insert(0x1fd, FreezeState::Frozen);
         }
+        while !rig.said("still frozen") && !rig.flags(0x1fd).contains(PeFlags::RESET) {
+            rig.step();
+        }
+        rig.absent.lock().unwrap().clear();
+        rig.run();
+        assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+        assert!(rig.device(0x0101).is_some(), "it is lost");
+        let told = rig.called().iter().filter(|call| call.contains("error_detected")).count();
+        assert_eq!(told, 1, "{:?}", rig.called());
+        rig.assert_healthy();
     }
 }
 
 #[test]
-fn the_next_recovery_resets_though_all_drivers_could_go_on_without() {
-    let mut rig = Rig::new(card());
+fn a_card_that_freezes_before_it_is_back_is_reset_again() {
+    let mut rig = Rig::new(single(unaware("ahci")));
     rig.freeze(0x1fd);
-    hide(&mut rig, 0x0101);
-    rig.answers.lock().unwrap().entry(0x0100).or_default().error_detected = ErsResult::CanRecover;
-    rig.freeze(0x1fd);
-    end(&mut rig);
+    while rig.device(0x0100).is_some() || rig.flags(0x1fd).contains(PeFlags::ISOLATED) {
+        rig.step();
+    }
+    rig.absent.lock().unwrap().insert(0x0100);
+    rig.world.get().frozen.insert(0x1fd, FreezeState::Frozen);
+    while !rig.flags(0x1fd).contains(PeFlags::RESET) {
+        rig.step();
+    }
+    rig.absent.lock().unwrap().clear();
     rig.run();
-    assert!(rig.device(0x0101).is_some(), "it is lost");
+    assert_eq!(rig.outcomes(), [Outcome::Recovered]);
+    assert!(rig.device(0x0100).is_some(), "it is lost");
     rig.assert_healthy();
+}
+
+#[test]
+fn virtual_functions_that_a_freeze_keeps_away_are_added_back_by_the_next_recovery() {
+    for reported in [true, false] {
+        let mut rig = Rig::new(card());
+        rig.freeze(0x1fd);
+        hide(&mut rig, 0x0102);
+        while !rig.called().iter().any(|call| call.contains("slot_reset")) {
+            rig.step();
+        }
+        if reported {
+            rig.freeze(0x1fd);
+        } else {
+            rig.world.get().frozen.insert(0x1fd, FreezeState::Frozen);
+        }
+        // The next one resets though its driver could go on without.
+        rig.answers.lock().unwrap().entry(0x0100).or_default().error_detected = ErsResult::CanRecover;
+        end(&mut rig);
+        assert_eq!(rig.outcomes(), [Outcome::Fenced]);
+        rig.run();
+        assert_eq!(rig.outcomes(), [Outcome::Fenced, Outcome::Recovered]);
+        assert!(rig.device(0x0102).is_some(), "it is lost");
+        rig.assert_healthy();
+    }
 }
 
 #[test]

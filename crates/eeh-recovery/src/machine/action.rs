@@ -68,8 +68,9 @@ pub enum Action {
     SaveState,
     /// Give the devices their state back. Answer: [`Input::State`], active when all have it.
     RestoreState,
-    /// Not all that was removed is found again: whether it cannot be, since the PE or the PHB has stopped once more.
-    /// Answer: [`Input::Done`], or [`Input::Fenced`] when another recovery is to add it back.
+    /// Not all that was removed is found again: whether it cannot be, since the PE or one above it has stopped
+    /// once more. Answer: [`Input::Done`] if not, [`Input::State`] if the reset is to be made again, or
+    /// [`Input::Fenced`] when another recovery is to add it back.
     Look,
     /// Add a virtual function that was removed. Answer: [`Input::VfJob`].
     AddVf(VfInfo),

@@ -177,6 +177,8 @@ impl<E: Env> Recovery<'_, E> {
             self.finish(if restored { Cue::Finished } else { Cue::Refused });
         } else if matches!(action, Action::Unfreeze) {
             self.unfrozen(state);
+        } else if matches!(action, Action::Look) {
+            self.stopped_again(state);
         } else {
             self.slot_state(state);
         }
@@ -205,6 +207,27 @@ impl<E: Env> Recovery<'_, E> {
             self.finish(Cue::Finished);
             return;
         }
+        self.is_inactive(state);
+    }
+
+    /// It froze before all was back, and nobody has been told that it works: the reset is made again.
+    fn stopped_again(&mut self, state: Option<FreezeState>) {
+        if !self.may_reset_again() {
+            return self.cue(Cue::Fenced);
+        }
+        self.missing = false;
+        self.removed = true;
+        self.is_inactive(state);
+    }
+
+    /// Whether the reset can be made again without a word to the drivers: none has heard of it yet. That of a virtual
+    /// function needs the function.
+    #[must_use]
+    pub(crate) fn may_reset_again(&self) -> bool {
+        self.phase == Phase::AddBack && !self.replacing && !self.is_vf()
+    }
+
+    fn is_inactive(&mut self, state: Option<FreezeState>) {
         let (state, attempt) = (state.unwrap_or(FreezeState::NotSupported), self.attempt);
         self.notes.push(Note::SlotInactive { state, attempt });
         self.attempt_failed();

@@ -4,7 +4,7 @@
 use core::iter;
 
 use eeh_pe::{
-    Bdf, DeviceFlags, DeviceHold, DeviceId, DeviceWalk, Env, Passed, PeFlags, PeHold, PeNumber, PeType,
+    Bdf, DeviceFlags, DeviceHold, DeviceId, DeviceWalk, Env, Passed, PeFlags, PeHold, PeId, PeNumber, PeType,
     PeView, Time, Walk,
 };
 
@@ -45,7 +45,11 @@ impl<'r, P: Platform> Worker<'r, P> {
             }
             Action::Mark(mark) => self.mark(active, mark),
             Action::Query => self.query(active, &active.target, now),
-            Action::Look => self.look(active, now),
+            Action::Look => {
+                let input = self.look(active, now);
+                self.mark_again(active, input);
+                input
+            }
             Action::Log { permanent } => self.log(active, permanent, now),
             Action::Thaw(what) => self.thaw(active, what, now),
             Action::BeginReset { attempt } => self.begin_reset(active, attempt, now),
@@ -193,26 +197,27 @@ impl<'r, P: Platform> Worker<'r, P> {
         }
     }
 
-    /// Whether what is missing cannot be added because the PE has stopped again, or one above it: then the next
-    /// recovery adds it back.
+    /// Whether what is missing cannot be added because the PE has stopped again, or one above it. If its drivers have
+    /// heard of this reset, or the reset is another's, the next recovery adds it back.
     fn look(&self, active: &Active<'r, P>, now: Time) -> Input {
         let registry = self.tree.registry();
         let target = active.target.pe;
         let Input::State(state) = self.query(active, &active.target, now) else { return Input::Fenced };
         let stopped = match state {
-            Some(FreezeState::PhbFenced) => true,
-            Some(FreezeState::Frozen | FreezeState::MmioFrozen | FreezeState::DmaFrozen) => {
-                self.is_for_us(active)
-            }
             Some(
-                FreezeState::Active
+                FreezeState::PhbFenced
+                | FreezeState::Frozen
+                | FreezeState::MmioFrozen
+                | FreezeState::DmaFrozen
                 | FreezeState::InReset
-                | FreezeState::NotSupported
                 | FreezeState::Unavailable { .. },
-            )
-            | None => false,
+            ) => !self.is_passed(target),
+            Some(FreezeState::Active | FreezeState::NotSupported) | None => false,
         };
-        if stopped {
+        if stopped && active.machine.may_reset_again() {
+            return Input::State(state);
+        }
+        if stopped && !active.machine.is_empty() {
             let _ = registry.isolate_at(target, eeh_pe::Detection { at: now, address: 0 });
             return Input::Fenced;
         }
@@ -226,10 +231,16 @@ impl<'r, P: Platform> Worker<'r, P> {
         }
     }
 
-    /// Whether there is something to recover in the PE, and it is not frozen for its owner.
-    fn is_for_us(&self, active: &Active<'r, P>) -> bool {
-        let view = self.tree.registry().peek(active.target.pe);
-        view.is_some_and(|view| !view.flags.contains(PeFlags::PASSED)) && !active.machine.is_empty()
+    /// The reset that is made again is for who has frozen by now, too.
+    fn mark_again(&mut self, active: &Active<'r, P>, looked: Input) {
+        if matches!(looked, Input::State(_)) {
+            self.tree.lock().mark_subtree(active.target.pe, PeFlags::ISOLATED);
+            self.last = Some((active.target.pe, self.platform.now()));
+        }
+    }
+
+    fn is_passed(&self, pe: PeId) -> bool {
+        self.tree.registry().peek(pe).is_some_and(|view| view.flags.contains(PeFlags::PASSED))
     }
 
     fn thaw(&mut self, active: &Active<'r, P>, what: Thaw, now: Time) -> Input {

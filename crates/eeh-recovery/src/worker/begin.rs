@@ -65,11 +65,18 @@ impl<'r, P: Platform> Worker<'r, P> {
     /// Whether a detector saw the PE frozen before the last recovery ended and marked it only after:
     /// the freeze is over. If another came meanwhile, firmware says so. One that was left to the next recovery is not.
     fn came_late(&self, view: &PeView, found: Time) -> bool {
-        let held = PeFlags::RECOVERING | PeFlags::PASSED | PeFlags::RESET | PeFlags::KEEP;
+        let held = PeFlags::RECOVERING | PeFlags::PASSED | PeFlags::RESET;
         let marks = view.flags & (PeFlags::ISOLATED | held);
         marks == PeFlags::ISOLATED
+            && !self.is_kept(view.id)
             && self.ended.is_some_and(|ended| found <= ended)
             && self.platform.firmware().state(&pe_target_of_view(view)).is_ok_and(FreezeState::is_active)
+    }
+
+    /// Whether an earlier recovery has left something of it, or of one below it, to the next.
+    fn is_kept(&self, pe: PeId) -> bool {
+        let guard = self.tree.lock();
+        guard.pe(pe).is_some_and(|pe| pe.subtree().any(|pe| pe.flags().contains(PeFlags::KEEP)))
     }
 
     /// The PE was removed or emptied before its recovery began: clears the freeze for whoever comes next. Who is
@@ -95,7 +102,8 @@ impl<'r, P: Platform> Worker<'r, P> {
             None => {
                 let target = PeTarget { pe: reported.pe.id(), phb: self.phb, number, kind };
                 // It may be kept for a recovery that is still to come.
-                self.tree.lock().clear_subtree(target.pe, PeFlags::ISOLATED, Passed::Skip);
+                let marks = PeFlags::ISOLATED | PeFlags::RESET | PeFlags::CFG_BLOCKED;
+                self.tree.lock().clear_subtree(target.pe, marks, Passed::Skip);
                 self.before_change(&target, now);
                 if let Err(error) = firmware.thaw(&target, Thaw::All) {
                     self.tell_call(None, error, now);

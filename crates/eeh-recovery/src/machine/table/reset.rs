@@ -153,12 +153,14 @@ pub(super) const fn pause(cue: Cue) -> Option<Phase> {
 }
 
 /// With unaware drivers only, or after it, nobody waits for `slot_reset`. A card of which nothing comes back is lost.
+/// What froze again before all was back is reset once more, without those that have been added.
 pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
     match cue {
         Cue::Again => Some(Phase::AddBack),
         Cue::Finished => Some(Phase::ReportReset),
         Cue::Unaware => Some(Phase::ReportResume),
         Cue::Removed => Some(Phase::AddVfs),
+        Cue::AttemptFailed => Some(Phase::RemoveUnaware),
         Cue::JobLost | Cue::GaveUp => Some(Phase::PermLog),
         Cue::PeGone => Some(Phase::Release),
         Cue::Cancelled | Cue::Fenced => Some(Phase::Done),
@@ -169,7 +171,6 @@ pub(super) const fn add_back(cue: Cue) -> Option<Phase> {
         | Cue::CanRecover
         | Cue::NeedReset
         | Cue::Disconnect
-        | Cue::AttemptFailed
         | Cue::Held
         | Cue::NoDrivers
         | Cue::Refused => None,
