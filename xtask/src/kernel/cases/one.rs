@@ -121,18 +121,19 @@ pub(super) fn held_over_rescan(guest: &mut Guest, setup: &Setup) -> Fallible<Fin
     Ok(findings)
 }
 
-/// A port is scanned anew while its bus is in reset, as a recovery may have it: the scan does not end the reset, and
-/// the bus is not put back into it when it is over.
+/// A port is scanned while its bus is in reset, as a recovery may have it, which does not end the reset; and found
+/// anew: the bus is not put back into reset when that is over.
 pub(super) fn scanned_in_reset(guest: &mut Guest, _setup: &Setup) -> Fallible<Findings> {
     let (port, function) = ("0004:00:00.0", at("0004:01:00.0")?);
     let address = function.address;
     let mut findings = Findings::default();
     let removed = format!("remove {address} && wait_for 20 gone {address}");
     check(&mut findings, guest, &removed, LONG)?;
-    let again = format!("setpci -s {port} BRIDGE_CONTROL=40:40 && remove {port} && rescan");
-    check(&mut findings, guest, &again, LONG)?;
-    let kept = format!("[ $((0x$(setpci -s {port} BRIDGE_CONTROL) & 0x40)) != 0 ] || fail the scan ended the reset");
+    check(&mut findings, guest, &format!("setpci -s {port} BRIDGE_CONTROL=40:40 && rescan"), LONG)?;
+    let kept =
+        format!("[ $((0x$(setpci -s {port} BRIDGE_CONTROL) & 0x40)) != 0 ] || fail the scan ended the reset");
     check(&mut findings, guest, &kept, SOON)?;
+    check(&mut findings, guest, &format!("remove {port} && rescan"), LONG)?;
     let over = format!("setpci -s {port} BRIDGE_CONTROL=0:40 && sleep 1 && rescan");
     check(&mut findings, guest, &over, LONG)?;
     let held = format!(
